@@ -1,0 +1,359 @@
+/**
+ * The JSON of `/api/v1` as the outside sees it. The server's zod schemas are checked against these
+ * types, the web console and the SDK use them directly. Times are ISO 8601 UTC; ids are UUIDs;
+ * lengths on a page are PDF points from the upper left corner of the page as displayed.
+ */
+
+/** RFC 9457 problem. `code` is stable; `detail` is for people, in the language asked for. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  code: string
+  detail: string
+  requestId: string
+  /** Which inputs were wrong and why, when the code is `input_invalid`. */
+  errors?: { path: string; message: string }[]
+}
+
+export interface Page<Item> {
+  items: Item[]
+  /** Give it back as `cursor` for the next page; null at the end. */
+  nextCursor: string | null
+}
+
+// ——— people and companies ———
+
+export type SubjectKind = 'person' | 'corp'
+
+export interface Me {
+  accountId: string
+  login: string
+  person: Person
+  /** Whom the session acts for now: the person or one of the companies. */
+  acting: { kind: SubjectKind; subjectId: string; name: string; role: 'self' | 'admin' | 'member' }
+  memberships: { corpId: string; corpName: string; role: 'admin' | 'member' }[]
+  /** True where this installation runs simulators or a development certificate authority. */
+  environment: Environment
+}
+
+export interface Environment {
+  mode: 'development' | 'sandbox' | 'production'
+  developmentCa: boolean
+  simulators: string[]
+}
+
+export interface Person {
+  id: string
+  name: string | null
+  /** Masked, e.g. 138****0000. */
+  mobile: string | null
+  email: string | null
+  identity: IdentityState
+}
+
+export interface IdentityState {
+  verified: boolean
+  verifiedAt: string | null
+  method: string | null
+  provider: string | null
+  /** True when a simulator gave the answer. */
+  simulated: boolean
+}
+
+export interface Corp {
+  id: string
+  name: string
+  creditCode: string
+  legalRepresentative: string
+  identity: IdentityState
+}
+
+export interface Member {
+  personId: string
+  name: string | null
+  login: string
+  role: 'admin' | 'member'
+  active: boolean
+}
+
+export interface App {
+  appId: string
+  name: string
+  environment: 'sandbox' | 'production'
+  callbackUrl: string | null
+  active: boolean
+  createdAt: string
+}
+
+/** Only the answer to creation or rotation carries the secret. */
+export interface AppWithSecret extends App {
+  appSecret: string
+}
+
+// ——— seals ———
+
+export type SealKind = 'official' | 'contract' | 'finance' | 'legal-representative' | 'personal'
+
+export interface Seal {
+  id: string
+  kind: SealKind
+  name: string
+  status: 'active' | 'disabled'
+  widthMm: number
+  heightMm: number
+  createdAt: string
+  /** Scenes in which this seal signs without a code. */
+  freeSignScenes: { businessId: string; name: string; expiresAt: string | null }[]
+}
+
+// ——— files ———
+
+export interface FileInfo {
+  id: string
+  name: string
+  sizeBytes: number
+  sha256: string
+  pageCount: number
+  pages: { widthPt: number; heightPt: number }[]
+  /** Signatures the file already carried when it was uploaded. */
+  signatureCount: number
+  createdAt: string
+}
+
+export interface KeywordPosition {
+  page: number
+  x: number
+  y: number
+  width: number
+  height: number
+}
+
+// ——— sign tasks ———
+
+export type TaskStatus = 'draft' | 'signing' | 'finished' | 'rejected' | 'canceled' | 'expired'
+export type ActorRole = 'sign' | 'cc'
+export type ActorStatus = 'waiting' | 'ready' | 'viewed' | 'signing' | 'signed' | 'rejected' | 'notified'
+export type FieldKind = 'seal' | 'signature' | 'date'
+
+export interface ActorInput {
+  /** The caller's own name for the actor inside this task, e.g. "buyer". */
+  ref: string
+  kind: SubjectKind
+  role: ActorRole
+  /** Company name, or the person's real name. */
+  name: string
+  /** A known company or person; otherwise whoever proves name and contact. */
+  subjectId?: string
+  /** Where the link and the codes go. A company actor needs its contact too, unless it signs freely. */
+  mobile?: string
+  email?: string
+  /** Position in the order, from 1; equal numbers sign in parallel. */
+  order?: number
+  sealId?: string
+  /** Scene code: the company's granted seal signs at once without a code. */
+  freeSignBusinessId?: string
+}
+
+export type FieldPosition =
+  | { page: number; x: number; y: number; width?: number; height?: number }
+  | { keyword: string; occurrence?: number | 'all'; offsetX?: number; offsetY?: number; width?: number; height?: number }
+
+export interface FieldInput {
+  documentRef: string
+  actorRef: string
+  kind: FieldKind
+  position: FieldPosition
+}
+
+export interface SignTaskInput {
+  title: string
+  documents: { ref: string; fileId: string; name?: string }[]
+  actors: ActorInput[]
+  fields: FieldInput[]
+  /** Whether `order` binds; false lets all sign at once. */
+  ordered?: boolean
+  deadline?: string
+  /** Start at once after creation. */
+  autoStart?: boolean
+  /** The caller's own reference, given back in callbacks. */
+  reference?: string
+}
+
+export interface SignTaskSummary {
+  id: string
+  title: string
+  status: TaskStatus
+  initiator: { subjectId: string; name: string }
+  actors: { actorId: string; name: string; kind: SubjectKind; role: ActorRole; status: ActorStatus }[]
+  /** What the acting subject may do now. */
+  myActorId: string | null
+  myTurn: boolean
+  deadline: string | null
+  createdAt: string
+  updatedAt: string
+}
+
+export interface Actor {
+  actorId: string
+  ref: string
+  kind: SubjectKind
+  role: ActorRole
+  name: string
+  subjectId: string | null
+  /** Masked contact. */
+  contact: string | null
+  order: number
+  status: ActorStatus
+  freeSign: boolean
+  signedAt: string | null
+  certificateSerial: string | null
+  rejectReason: string | null
+}
+
+export interface Field {
+  fieldId: string
+  documentId: string
+  actorId: string
+  kind: FieldKind
+  page: number
+  x: number
+  y: number
+  width: number
+  height: number
+}
+
+export interface TaskDocument {
+  documentId: string
+  ref: string
+  name: string
+  pageCount: number
+  pages: { widthPt: number; heightPt: number }[]
+  /** Of the current revision. */
+  sha256: string
+  sizeBytes: number
+  revision: number
+}
+
+export interface SignTask extends SignTaskSummary {
+  ordered: boolean
+  reference: string | null
+  documents: TaskDocument[]
+  actorDetails: Actor[]
+  fields: Field[]
+  endReason: string | null
+  startedAt: string | null
+  finishedAt: string | null
+}
+
+export interface TaskEvent {
+  seq: number
+  type: string
+  at: string
+  actor: { kind: string; name: string | null }
+  data: Record<string, unknown>
+  hash: string
+  /** Position in the transparency log once integrated. */
+  logIndex: number | null
+}
+
+// ——— the signing ceremony ———
+
+/** What anyone holding the link may know: it locates the task and opens nothing. */
+export interface CeremonyCover {
+  taskTitle: string
+  initiatorName: string
+  taskStatus: TaskStatus
+  deadline: string | null
+  actor: { kind: SubjectKind; role: ActorRole; nameMasked: string; contactMasked: string | null; status: ActorStatus }
+  /** Where the log-in code can be sent. */
+  channel: 'sms' | 'mail' | null
+  environment: Environment
+}
+
+export type CeremonyStep = 'log-in' | 'prove-identity' | 'wrong-person' | 'wait' | 'read-and-sign' | 'done' | 'rejected' | 'closed'
+
+/** What the logged-in actor sees; `step` says what is next. */
+export interface Ceremony {
+  step: CeremonyStep
+  cover: CeremonyCover
+  /** Filled from `read-and-sign` on. */
+  task: {
+    id: string
+    title: string
+    documents: TaskDocument[]
+    fields: (Field & { mine: boolean; signed: boolean })[]
+    actors: { name: string; kind: SubjectKind; role: ActorRole; status: ActorStatus; order: number; mine: boolean }[]
+  } | null
+  me: { personId: string; name: string | null; contactMasked: string | null; identity: IdentityState } | null
+  /** Seals the actor may choose (company actors). */
+  seals: { id: string; name: string; kind: SealKind }[]
+  /** Stored handwriting of the person, newest first. */
+  signatures: { id: string; svg: string }[]
+  /** The sentence the signer consents to, in the language asked for. */
+  consentText: string
+}
+
+/** A drawn signature: strokes in device-independent units, pressure 0..1. */
+export interface Handwriting {
+  width: number
+  height: number
+  strokes: { points: { x: number; y: number; t: number; pressure: number }[] }[]
+}
+
+export interface SignInput {
+  /** One-time code just sent to the signer. */
+  code: string
+  consent: true
+  /** SHA-256 of each document as read by the signer: nothing else gets signed. */
+  documents: { documentId: string; sha256: string }[]
+  sealId?: string
+  handwriting?: Handwriting
+  signatureId?: string
+  /** Keep the drawn signature for next time. */
+  keepSignature?: boolean
+}
+
+export interface SignResult {
+  status: 'signed'
+  taskStatus: TaskStatus
+  signedAt: string
+  certificateSerial: string
+  documents: { documentId: string; sha256: string }[]
+}
+
+// ——— verification ———
+
+export interface VerificationReport {
+  ok: boolean
+  fileName: string | null
+  sha256: string
+  /** Whether this installation produced the file, and as which task. */
+  knownHere: boolean
+  signatures: {
+    status: 'valid' | 'invalid' | 'indeterminate'
+    signer: string
+    signedAt: string | null
+    timestamp: string | null
+    level: string
+    coversWholeDocument: boolean
+    changesAfter: string
+    trusted: boolean | null
+    problems: { code: string; message: string }[]
+  }[]
+}
+
+// ——— sandbox ———
+
+export interface OutboxMessage {
+  id: string
+  channel: 'sms' | 'mail'
+  to: string
+  subject: string | null
+  body: string
+  /** The one-time code in the message, when it carries one. */
+  code: string | null
+  /** The link in the message, when it carries one. */
+  link: string | null
+  at: string
+}
