@@ -157,7 +157,14 @@ export interface ActorInput {
 
 export type FieldPosition =
   | { page: number; x: number; y: number; width?: number; height?: number }
-  | { keyword: string; occurrence?: number | 'all'; offsetX?: number; offsetY?: number; width?: number; height?: number }
+  | {
+      keyword: string
+      occurrence?: number | 'all'
+      offsetX?: number
+      offsetY?: number
+      width?: number
+      height?: number
+    }
 
 export interface FieldInput {
   documentRef: string
@@ -265,13 +272,27 @@ export interface CeremonyCover {
   initiatorName: string
   taskStatus: TaskStatus
   deadline: string | null
-  actor: { kind: SubjectKind; role: ActorRole; nameMasked: string; contactMasked: string | null; status: ActorStatus }
+  actor: {
+    kind: SubjectKind
+    role: ActorRole
+    nameMasked: string
+    contactMasked: string | null
+    status: ActorStatus
+  }
   /** Where the log-in code can be sent. */
   channel: 'sms' | 'mail' | null
   environment: Environment
 }
 
-export type CeremonyStep = 'log-in' | 'prove-identity' | 'wrong-person' | 'wait' | 'read-and-sign' | 'done' | 'rejected' | 'closed'
+export type CeremonyStep =
+  | 'log-in'
+  | 'prove-identity'
+  | 'wrong-person'
+  | 'wait'
+  | 'read-and-sign'
+  | 'done'
+  | 'rejected'
+  | 'closed'
 
 /** What the logged-in actor sees; `step` says what is next. */
 export interface Ceremony {
@@ -283,7 +304,14 @@ export interface Ceremony {
     title: string
     documents: TaskDocument[]
     fields: (Field & { mine: boolean; signed: boolean })[]
-    actors: { name: string; kind: SubjectKind; role: ActorRole; status: ActorStatus; order: number; mine: boolean }[]
+    actors: {
+      name: string
+      kind: SubjectKind
+      role: ActorRole
+      status: ActorStatus
+      order: number
+      mine: boolean
+    }[]
   } | null
   me: { personId: string; name: string | null; contactMasked: string | null; identity: IdentityState } | null
   /** Seals the actor may choose (company actors). */

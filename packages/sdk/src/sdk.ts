@@ -1,0 +1,188 @@
+/**
+ * TypeScript client of the Yinxin API. Runs in Node and in the browser; no dependencies.
+ *
+ * @example
+ * const yinxin = createClient({ baseUrl, credential: { appId, appSecret } })
+ * const file = await yinxin.files.upload(pdf, 'contract.pdf')
+ */
+import { type ClientOptions, createTransport, type Transport } from './transport.ts'
+import type {
+  App,
+  AppWithSecret,
+  Ceremony,
+  CeremonyCover,
+  Corp,
+  Environment,
+  FileInfo,
+  Handwriting,
+  IdentityState,
+  KeywordPosition,
+  Me,
+  Member,
+  Page,
+  Seal,
+  SealKind,
+  SignInput,
+  SignResult,
+  SignTask,
+  SignTaskInput,
+  SignTaskSummary,
+  TaskEvent,
+  TaskStatus,
+  VerificationReport,
+} from './wire.ts'
+
+export { type ClientOptions, type Credential, YinxinProblem } from './transport.ts'
+export { signRequest } from './request-signature.ts'
+export type * from './wire.ts'
+
+/** A POST is safe to repeat with the same key: the first answer comes back. */
+export interface Repeatable {
+  idempotencyKey?: string
+}
+
+export type Client = ReturnType<typeof createClient>
+
+/** Builds a client. Every method throws {@link YinxinProblem} when the platform refuses. */
+export function createClient(options: ClientOptions) {
+  const http = createTransport(options)
+  return {
+    environment: () => http.json<Environment>('GET', '/api/v1/environment'),
+    sessions: sessions(http),
+    me: me(http),
+    corps: corps(http),
+    apps: apps(http),
+    seals: seals(http),
+    files: files(http),
+    signTasks: signTasks(http),
+    ceremonies: ceremonies(http),
+    /** Reports on the signatures of any PDF. */
+    verify: (pdf: Uint8Array, name = 'document.pdf') =>
+      http.json<VerificationReport>('POST', '/api/v1/verifications', { raw: pdf, fileName: name }),
+  }
+}
+
+type LoggedIn = { token: string; me: Me }
+
+const sessions = (http: Transport) => ({
+  sendCode: (login: string) => http.none('POST', '/api/v1/login-codes', { body: { login } }),
+  create: (body: { login: string; code: string } | { login: string; password: string }) =>
+    http.json<LoggedIn>('POST', '/api/v1/sessions', { body }),
+  register: (body: { login: string; code: string; password?: string; name?: string }) =>
+    http.json<LoggedIn>('POST', '/api/v1/registrations', { body }),
+  end: () => http.none('DELETE', '/api/v1/sessions/current'),
+})
+
+const me = (http: Transport) => ({
+  get: () => http.json<Me>('GET', '/api/v1/me'),
+  actAs: (subjectId: string) => http.json<Me>('PUT', '/api/v1/me/acting', { body: { subjectId } }),
+  checkIdentity: (body: { name: string; idType: 'id_card'; idNumber: string; mobile?: string }) =>
+    http.json<{ identity: IdentityState; result: 'passed' | 'failed'; simulated: boolean; message: string }>(
+      'POST',
+      '/api/v1/me/identity-checks',
+      { body },
+    ),
+})
+
+const corps = (http: Transport) => ({
+  create: (body: { name: string; creditCode: string; legalRepresentative: string }) =>
+    http.json<Corp>('POST', '/api/v1/corps', { body }),
+  get: (corpId: string) => http.json<Corp>('GET', `/api/v1/corps/${corpId}`),
+  members: (corpId: string, page?: PageQuery) =>
+    http.json<Page<Member>>('GET', `/api/v1/corps/${corpId}/members${query(page)}`),
+  addMember: (corpId: string, body: { login: string; role: 'admin' | 'member' }) =>
+    http.json<Member>('POST', `/api/v1/corps/${corpId}/members`, { body }),
+})
+
+const apps = (http: Transport) => ({
+  create: (body: { name: string; environment: 'sandbox' | 'production'; callbackUrl?: string }) =>
+    http.json<AppWithSecret>('POST', '/api/v1/apps', { body }),
+  list: (page?: PageQuery) => http.json<Page<App>>('GET', `/api/v1/apps${query(page)}`),
+  update: (appId: string, body: { callbackUrl?: string | null; active?: boolean }) =>
+    http.json<App>('PATCH', `/api/v1/apps/${appId}`, { body }),
+})
+
+const seals = (http: Transport) => ({
+  list: (page?: PageQuery) => http.json<Page<Seal>>('GET', `/api/v1/seals${query(page)}`),
+  create: (body: {
+    kind: SealKind
+    name: string
+    centerText?: string
+    number?: string
+    handwriting?: Handwriting
+  }) => http.json<Seal>('POST', '/api/v1/seals', { body }),
+  addFreeSignScene: (sealId: string, body: { name: string; expiresAt?: string }) =>
+    http.json<{ businessId: string }>('POST', `/api/v1/seals/${sealId}/free-sign-scenes`, { body }),
+})
+
+const files = (http: Transport) => ({
+  /** Uploads a PDF; its SHA-256 travels along and is checked on arrival. */
+  upload: (pdf: Uint8Array, name: string, { idempotencyKey }: Repeatable = {}) =>
+    http.json<FileInfo>('POST', '/api/v1/files', { raw: pdf, fileName: name, idempotencyKey }),
+  get: (fileId: string) => http.json<FileInfo>('GET', `/api/v1/files/${fileId}`),
+  content: (fileId: string) => http.bytes(`/api/v1/files/${fileId}/content`),
+  keywordPositions: (fileId: string, keyword: string) =>
+    http.json<{ positions: KeywordPosition[] }>('POST', `/api/v1/files/${fileId}/keyword-positions`, {
+      body: { keyword },
+    }),
+})
+
+export interface PageQuery {
+  cursor?: string
+  limit?: number
+}
+
+const signTasks = (http: Transport) => {
+  const at = (taskId: string, rest = '') => `/api/v1/sign-tasks/${taskId}${rest}`
+  return {
+    create: (body: SignTaskInput, { idempotencyKey }: Repeatable = {}) =>
+      http.json<SignTask>('POST', '/api/v1/sign-tasks', { body, idempotencyKey }),
+    get: (taskId: string) => http.json<SignTask>('GET', at(taskId)),
+    list: (filter?: PageQuery & { status?: TaskStatus; role?: 'initiated' | 'received'; q?: string }) =>
+      http.json<Page<SignTaskSummary>>('GET', `/api/v1/sign-tasks${query(filter)}`),
+    start: (taskId: string, { idempotencyKey }: Repeatable = {}) =>
+      http.json<SignTask>('POST', at(taskId, '/start'), { body: {}, idempotencyKey }),
+    cancel: (taskId: string, reason: string) =>
+      http.json<SignTask>('POST', at(taskId, '/cancel'), { body: { reason } }),
+    urge: (taskId: string) => http.json<SignTask>('POST', at(taskId, '/urge'), { body: {} }),
+    link: (taskId: string, actorId: string) =>
+      http.json<{ url: string; token: string; expiresAt: string }>(
+        'POST',
+        at(taskId, `/actors/${actorId}/link`),
+        { body: {} },
+      ),
+    document: (taskId: string, documentId: string) =>
+      http.bytes(at(taskId, `/documents/${documentId}/content`)),
+    events: (taskId: string, page?: PageQuery) =>
+      http.json<Page<TaskEvent>>('GET', at(taskId, `/events${query(page)}`)),
+    /** The evidence package, `evidence.zip`. */
+    evidence: (taskId: string) => http.bytes(at(taskId, '/evidence')),
+  }
+}
+
+const ceremonies = (http: Transport) => {
+  const at = (token: string, rest = '') => `/api/v1/ceremonies/${token}${rest}`
+  return {
+    cover: (token: string) => http.json<CeremonyCover>('GET', at(token)),
+    sendLoginCode: (token: string) => http.none('POST', at(token, '/login-code'), { body: {} }),
+    logIn: (token: string, code: string) =>
+      http.json<{ token: string; ceremony: Ceremony }>('POST', at(token, '/session'), { body: { code } }),
+    view: (token: string) => http.json<Ceremony>('GET', at(token, '/view')),
+    document: (token: string, documentId: string) =>
+      http.bytes(at(token, `/documents/${documentId}/content`)),
+    read: (token: string, body: { documentId: string; sha256: string }) =>
+      http.none('POST', at(token, '/read'), { body }),
+    sendSignCode: (token: string) =>
+      http.json<{ sentTo: string; expiresAt: string }>('POST', at(token, '/sign-code'), { body: {} }),
+    sign: (token: string, body: SignInput, { idempotencyKey }: Repeatable = {}) =>
+      http.json<SignResult>('POST', at(token, '/sign'), { body, idempotencyKey }),
+    reject: (token: string, reason: string) =>
+      http.json<Ceremony>('POST', at(token, '/reject'), { body: { reason } }),
+  }
+}
+
+function query(values: object = {}): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) search.set(name, String(value))
+  return search.size === 0 ? '' : `?${search}`
+}
