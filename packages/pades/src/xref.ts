@@ -1,0 +1,274 @@
+import { decodeStream } from './filters.ts'
+import { isStream, nameOf, type PdfDict, type PdfStream, type PdfValue } from './objects.ts'
+import {
+  cursorAt,
+  findAscii,
+  isDigit,
+  isSpace,
+  matchesAt,
+  readValue,
+  SyntaxFault,
+  skipSpace,
+  takeInteger,
+  takeKeyword,
+} from './syntax.ts'
+
+/** Where an object lies: free, at a file offset, or inside an object stream. */
+export type XrefEntry =
+  | { readonly type: 'free' }
+  | { readonly type: 'offset'; readonly offset: number; readonly gen: number }
+  | { readonly type: 'compressed'; readonly container: number; readonly index: number }
+
+/** One cross-reference section with its trailer, looked up in place without reading all entries. */
+export interface XrefSection {
+  readonly offset: number
+  readonly form: 'table' | 'stream' | 'rebuilt'
+  readonly trailer: PdfDict
+  /** The supplement of a hybrid file (/XRefStm). */
+  readonly hybrid: XrefSection | undefined
+  lookup(num: number): XrefEntry | undefined
+  /** Every object number the section speaks of. */
+  numbers(): Generator<number>
+}
+
+export const FREE: XrefEntry = { type: 'free' }
+/** ISO 32000-2 Annex C: 8,388,607 objects is the classic limit. */
+export const MAX_OBJECT_NUMBER = 8_388_607
+
+/** Reads the section at an absolute offset; `bias` is what file offsets must be shifted by. */
+export function readSection(bytes: Uint8Array, offset: number, bias: number): XrefSection {
+  const c = cursorAt(bytes, offset)
+  skipSpace(c)
+  if (takeKeyword(c, 'xref')) return readTable(bytes, offset, c.pos, bias)
+  if (isDigit(bytes[c.pos])) return readXrefStream(bytes, c.pos, offset, bias)
+  throw new SyntaxFault(`no cross-reference section at ${offset}`)
+}
+
+interface Subsection {
+  readonly first: number
+  readonly count: number
+  readonly at: number
+}
+
+function readTable(bytes: Uint8Array, offset: number, from: number, bias: number): XrefSection {
+  const c = cursorAt(bytes, from)
+  const parts: Subsection[] = []
+  let irregular: Map<number, XrefEntry> | undefined
+  for (;;) {
+    skipSpace(c)
+    if (takeKeyword(c, 'trailer')) break
+    const first = takeInteger(c)
+    skipSpace(c)
+    const count = takeInteger(c)
+    if (first < 0 || count < 0 || first + count > MAX_OBJECT_NUMBER + 1)
+      throw new SyntaxFault('xref subsection')
+    skipSpace(c)
+    if (count === 0) continue
+    if (regularRows(bytes, c.pos, count)) {
+      parts.push({ first, count, at: c.pos })
+      c.pos += count * 20 - (isSpace(bytes[c.pos + count * 20 - 1]) ? 0 : 1)
+    } else {
+      // Rows of another width occur; they are read one by one.
+      irregular ??= new Map()
+      for (let i = 0; i < count; i++) {
+        const entry = takeRow(c, bias)
+        if (!irregular.has(first + i)) irregular.set(first + i, entry)
+      }
+    }
+  }
+  const trailer = readValue(c)
+  if (!(trailer instanceof Map)) throw new SyntaxFault('trailer is no dictionary')
+  // Some producers number a first subsection from 1 although it starts with the head of the free list.
+  const shifted = parts[0] && parts[0].first === 1 && isFreeHead(bytes, parts[0].at) ? parts[0] : undefined
+  if (shifted) parts[0] = { ...shifted, first: 0 }
+  const at = trailer.get('XRefStm')
+  let hybrid: XrefSection | undefined
+  if (typeof at === 'number') {
+    const c2 = cursorAt(bytes, at + bias)
+    skipSpace(c2)
+    if (isDigit(bytes[c2.pos])) hybrid = readXrefStream(bytes, c2.pos, at + bias, bias)
+  }
+  return {
+    offset,
+    form: 'table',
+    trailer,
+    hybrid,
+    lookup(num) {
+      const own = irregular?.get(num) ?? lookupRow(bytes, parts, num, bias)
+      // A hybrid file hides objects as free entries of the table (ISO 32000-2 §7.5.8.4).
+      if (hybrid && (own === undefined || own.type === 'free')) return hybrid.lookup(num) ?? own
+      return own
+    },
+    *numbers() {
+      for (const part of parts) for (let i = 0; i < part.count; i++) yield part.first + i
+      if (irregular) yield* irregular.keys()
+      if (hybrid) yield* hybrid.numbers()
+    },
+  }
+}
+
+function lookupRow(bytes: Uint8Array, parts: Subsection[], num: number, bias: number): XrefEntry | undefined {
+  for (const part of parts) {
+    if (num < part.first || num >= part.first + part.count) continue
+    const at = part.at + (num - part.first) * 20
+    if (bytes[at + 17] === 0x66) return FREE
+    const offset = digits(bytes, at, 10)
+    // Offset 0 can hold no object: such rows mean free.
+    return offset === 0 ? FREE : { type: 'offset', offset: offset + bias, gen: digits(bytes, at + 11, 5) }
+  }
+  return undefined
+}
+
+function digits(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0
+  for (let i = at; i < at + count; i++) value = value * 10 + ((bytes[i] as number) - 0x30)
+  return value
+}
+
+function isRow(bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 16; i++) {
+    if (i === 10 ? bytes[at + i] !== 0x20 : !isDigit(bytes[at + i])) return false
+  }
+  return bytes[at + 16] === 0x20 && (bytes[at + 17] === 0x6e || bytes[at + 17] === 0x66)
+}
+
+/** Exact 20-byte rows can be addressed by arithmetic; every row is looked at once, cheaply. */
+function regularRows(bytes: Uint8Array, at: number, count: number): boolean {
+  if (at + count * 20 - 1 > bytes.length) return false
+  for (let i = 0; i < count; i++) if (!isRow(bytes, at + i * 20)) return false
+  const end = at + count * 20
+  return isSpace(bytes[end - 2]) || isSpace(bytes[end - 1])
+}
+
+function isFreeHead(bytes: Uint8Array, at: number): boolean {
+  return matchesAt(bytes, at, '0000000000 65535 f')
+}
+
+function takeRow(c: ReturnType<typeof cursorAt>, bias: number): XrefEntry {
+  skipSpace(c)
+  const offset = takeInteger(c)
+  skipSpace(c)
+  const gen = takeInteger(c)
+  skipSpace(c)
+  const type = c.bytes[c.pos]
+  if (offset < 0 || gen < 0 || (type !== 0x6e && type !== 0x66)) throw new SyntaxFault('xref row')
+  c.pos++
+  return type === 0x66 || offset === 0 ? FREE : { type: 'offset', offset: offset + bias, gen }
+}
+
+function readXrefStream(bytes: Uint8Array, at: number, offset: number, bias: number): XrefSection {
+  const object = readIndirect(bytes, at, () => null)
+  if (!isStream(object.value) || nameOf(object.value.dict.get('Type')) !== 'XRef') {
+    throw new SyntaxFault('no cross-reference stream')
+  }
+  const { dict } = object.value
+  const data = decodeStream(object.value, (value) => value ?? null)
+  const widths = numbersOf(dict.get('W'))
+  const [w0 = 0, w1 = 0, w2 = 0] = widths
+  const row = w0 + w1 + w2
+  if (widths.length < 3 || row === 0 || Math.max(w0, w1, w2) > 8) throw new SyntaxFault('/W of xref stream')
+  const size = dict.get('Size')
+  const index = dict.has('Index') ? numbersOf(dict.get('Index')) : [0, typeof size === 'number' ? size : 0]
+  const parts: Subsection[] = []
+  let position = 0
+  for (let i = 0; i + 1 < index.length; i += 2) {
+    const first = index[i] as number
+    const count = Math.min(index[i + 1] as number, Math.floor((data.length - position) / row))
+    if (count <= 0) break
+    if (first < 0 || first + count > MAX_OBJECT_NUMBER + 1) throw new SyntaxFault('/Index of xref stream')
+    parts.push({ first, count, at: position })
+    position += count * row
+  }
+  const field = (from: number, width: number) => {
+    let value = 0
+    for (let i = from; i < from + width; i++) value = value * 256 + (data[i] as number)
+    return value
+  }
+  return {
+    offset,
+    form: 'stream',
+    trailer: dict,
+    hybrid: undefined,
+    lookup(num) {
+      for (const part of parts) {
+        if (num < part.first || num >= part.first + part.count) continue
+        const entry = part.at + (num - part.first) * row
+        const type = w0 === 0 ? 1 : field(entry, w0)
+        const second = field(entry + w0, w1)
+        const third = field(entry + w0 + w1, w2)
+        if (type === 1) return second === 0 ? FREE : { type: 'offset', offset: second + bias, gen: third }
+        return type === 2 ? { type: 'compressed', container: second, index: third } : FREE
+      }
+      return undefined
+    },
+    *numbers() {
+      for (const part of parts) for (let i = 0; i < part.count; i++) yield part.first + i
+    },
+  }
+}
+
+function numbersOf(value: PdfValue | undefined): number[] {
+  if (!Array.isArray(value)) return []
+  return value.map((item) => (typeof item === 'number' && Number.isInteger(item) ? item : -1))
+}
+
+export interface IndirectObject {
+  readonly num: number
+  readonly gen: number
+  readonly value: PdfValue
+  /** Just behind the value (behind `endstream` for streams). */
+  readonly end: number
+}
+
+/** Reads `N G obj …` at an offset; `resolveLength` answers an indirect /Length. */
+export function readIndirect(
+  bytes: Uint8Array,
+  offset: number,
+  resolveLength: (value: PdfValue | undefined) => PdfValue,
+): IndirectObject {
+  const c = cursorAt(bytes, offset)
+  skipSpace(c)
+  const num = takeInteger(c)
+  skipSpace(c)
+  const gen = takeInteger(c)
+  skipSpace(c)
+  if (num < 0 || gen < 0 || !matchesAt(bytes, c.pos, 'obj')) throw new SyntaxFault(`no object at ${offset}`)
+  c.pos += 3
+  skipSpace(c)
+  // An object without content is null.
+  if (matchesAt(bytes, c.pos, 'endobj')) return { num, gen, value: null, end: c.pos }
+  const value = readValue(c)
+  if (!(value instanceof Map)) return { num, gen, value, end: c.pos }
+  const afterDict = c.pos
+  skipSpace(c)
+  if (!matchesAt(bytes, c.pos, 'stream')) return { num, gen, value, end: afterDict }
+  c.pos += 6
+  if (bytes[c.pos] === 0x0d) c.pos++
+  if (bytes[c.pos] === 0x0a) c.pos++
+  const start = c.pos
+  const length = resolveLength(value.get('Length'))
+  let end = -1
+  if (typeof length === 'number' && length >= 0 && start + length <= bytes.length) {
+    const t = cursorAt(bytes, start + length)
+    while (isSpace(bytes[t.pos])) t.pos++
+    if (matchesAt(bytes, t.pos, 'endstream') || matchesAt(bytes, t.pos, 'endobj')) {
+      return {
+        num,
+        gen,
+        value: { kind: 'stream', dict: value, source: bytes, start, end: start + length },
+        end: t.pos + 9,
+      }
+    }
+  }
+  const close = findAscii(bytes, 'endstream', start)
+  if (close === -1) throw new SyntaxFault('stream without end')
+  end = close
+  if (bytes[end - 1] === 0x0a) end--
+  if (bytes[end - 1] === 0x0d) end--
+  return {
+    num,
+    gen,
+    value: { kind: 'stream', dict: value, source: bytes, start, end: Math.max(start, end) },
+    end: close + 9,
+  }
+}
