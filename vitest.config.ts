@@ -1,11 +1,31 @@
 import { defineConfig } from 'vitest/config'
 
+const limits = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+}
+
 export default defineConfig({
   test: {
-    include: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'testing/**/*.test.ts', 'scripts/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     // Two workers: every file may own a PostgreSQL database, a browser or child processes.
     maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'packages',
+          include: ['packages/**/*.test.ts', 'scripts/**/*.test.ts'],
+          ...limits,
+        },
+      },
+      {
+        // One PostgreSQL cluster for the whole run, started only when a file of these folders is chosen.
+        test: {
+          name: 'apps',
+          include: ['apps/**/*.test.ts', 'testing/**/*.test.ts'],
+          globalSetup: ['testing/global-setup.ts'],
+          ...limits,
+        },
+      },
+    ],
   },
 })

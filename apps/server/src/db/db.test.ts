@@ -1,0 +1,124 @@
+import { sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newId } from '#src/ids.ts'
+import { createTestDatabase, type TestDatabase } from '../../../../testing/database.ts'
+import { type Db, openDb, type Tx } from './db.ts'
+
+interface NoteTables {
+  notes: { id: string; tenant_id: string; text: string }
+}
+
+let database: TestDatabase
+let db: Db
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  const client = new pg.Client({ connectionString: database.ownerUrl })
+  await client.connect()
+  await client.query(`
+    set role yinxin_owner;
+    create table notes (id uuid primary key, tenant_id uuid not null, text text not null);
+    alter table notes enable row level security;
+    alter table notes force row level security;
+    create policy app_rows on notes to yinxin_app
+      using (tenant_id = app_subject()) with check (tenant_id = app_subject());
+    create policy worker_rows on notes to yinxin_worker using (true) with check (true);
+    grant select, insert, update on notes to yinxin_app, yinxin_worker;
+    create trigger append_only before update or delete on notes for each row execute function forbid_change();
+    create trigger no_truncate before truncate on notes execute function forbid_change();
+  `)
+  await client.end()
+  // One connection per role: every transaction reuses the connection of the one before.
+  db = openDb({ url: database.url, poolSize: 1 })
+})
+
+afterAll(async () => {
+  await db.close()
+  await database.drop()
+})
+
+const notes = (tx: Tx) => tx.withTables<NoteTables>()
+const texts = async (tx: Tx) =>
+  (await notes(tx).selectFrom('notes').select('text').execute()).map((row) => row.text)
+const write = (tx: Tx, tenant_id: string, text: string) =>
+  notes(tx).insertInto('notes').values({ id: newId(), tenant_id, text }).execute()
+
+describe('tenants', () => {
+  const [alice, bob] = [newId(), newId()]
+
+  it('see their own rows only, over one reused connection', async () => {
+    await db.as(alice, (tx) => write(tx, alice, 'of alice'))
+    await db.as(bob, (tx) => write(tx, bob, 'of bob'))
+    expect(await db.as(alice, texts)).toEqual(['of alice'])
+    expect(await db.as(bob, texts)).toEqual(['of bob'])
+    expect((await db.work(texts)).sort()).toEqual(['of alice', 'of bob'])
+  })
+
+  it('cannot write rows of another', async () => {
+    await expect(db.as(alice, (tx) => write(tx, bob, 'forged'))).rejects.toThrow(/row-level security/)
+  })
+
+  it('leave no subject behind, also after a failed transaction', async () => {
+    await expect(
+      db.as(alice, async () => {
+        throw new Error('midway')
+      }),
+    ).rejects.toThrow('midway')
+    const subject = async (tx: Tx) =>
+      (await sql<{ subject: string | null }>`select app_subject() as subject`.execute(tx)).rows[0]?.subject
+    expect(await db.work(subject)).toBeNull()
+    expect(await db.work(subject, bob)).toBe(bob)
+    expect(await db.work(subject)).toBeNull()
+  })
+
+  it('keep nothing of a transaction that failed', async () => {
+    await expect(
+      db.as(alice, async (tx) => {
+        await write(tx, alice, 'never')
+        throw new Error('midway')
+      }),
+    ).rejects.toThrow('midway')
+    expect(await db.as(alice, texts)).toEqual(['of alice'])
+  })
+})
+
+describe('append-only tables', () => {
+  it('refuse update, delete and truncate to everyone, the superuser included', async () => {
+    await expect(
+      db.work((tx) => notes(tx).updateTable('notes').set({ text: 'changed' }).execute()),
+    ).rejects.toThrow(/append-only/)
+    const superuser = new pg.Client({ connectionString: database.ownerUrl })
+    await superuser.connect()
+    await expect(superuser.query('delete from notes')).rejects.toThrow(/append-only/)
+    await expect(superuser.query('truncate notes')).rejects.toThrow(/append-only/)
+    await superuser.end()
+  })
+})
+
+describe('values', () => {
+  it('come back as numbers for bigint, refused where a number would lie', async () => {
+    const big = (value: string) => async (tx: Tx) =>
+      (await sql<{ n: number }>`select ${sql.raw(value)}::bigint as n`.execute(tx)).rows[0]?.n
+    expect(await db.work(big('9007199254740991'))).toBe(9007199254740991)
+    await expect(db.work(big('9007199254740993'))).rejects.toThrow(/no number holds exactly/)
+  })
+})
+
+describe('an unreachable database', () => {
+  it('is a refusal that says so, with nothing of the connection in its text', async () => {
+    const dead = openDb({ url: 'postgres://user:secret@127.0.0.1:1/x' })
+    const error = await dead.work(async () => 1).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ name: 'Refusal', code: 'database_unavailable', kind: 'unavailable' })
+    expect(String(error)).not.toContain('secret')
+    await dead.close()
+  })
+
+  it('is told apart from a statement that takes too long', async () => {
+    const hasty = openDb({ url: database.url, statementTimeoutMs: 100 })
+    await expect(hasty.work((tx) => sql`select pg_sleep(5)`.execute(tx))).rejects.toMatchObject({
+      code: 'database_busy',
+    })
+    await hasty.close()
+  })
+})

@@ -1,0 +1,126 @@
+/**
+ * The door to PostgreSQL: two pools that differ only in the role they act under. Every statement runs inside
+ * a transaction that says for whom it acts; row-level security does the rest.
+ */
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import pg from 'pg'
+import { Refusal } from '#src/errors.ts'
+import { refuse } from './errors.ts'
+
+/**
+ * An open transaction with no tables in its type; a room types it: `const t = tx.withTables<SealTables>()`.
+ * The signature is Kysely's own without its demand for an index signature, which interfaces do not have.
+ */
+export type Tx = {
+  withTables<Tables>(): Transaction<Tables>
+  $extendTables<Tables>(): Transaction<Tables>
+} & Transaction<unknown>
+
+export interface Db {
+  /** App role: row-level security for one acting subject. */
+  as<T>(subjectId: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Worker role: background work and look-ups before log-in. `subjectId` sets the acting subject too. */
+  work<T>(work: (tx: Tx) => Promise<T>, subjectId?: string): Promise<T>
+  close(): Promise<void>
+}
+
+export interface DbOptions {
+  url: string
+  /** Connections per role. */
+  poolSize?: number
+  statementTimeoutMs?: number
+  /** Told of connections that break while idle. */
+  onConnectionLost?: (error: Error) => void
+}
+
+/** Opens nothing yet: connections are made when first needed, and again after a loss. */
+export function openDb(options: DbOptions): Db {
+  const app = openPool(options, 'yinxin_app')
+  const worker = openPool(options, 'yinxin_worker')
+
+  async function transact<T>(
+    kysely: Kysely<unknown>,
+    subjectId: string | undefined,
+    work: (tx: Tx) => Promise<T>,
+  ) {
+    try {
+      return await kysely.transaction().execute(async (tx) => {
+        // Local to the transaction: a pooled connection never remembers the last tenant.
+        if (subjectId !== undefined)
+          await sql`select set_config('app.subject', ${subjectId}, true)`.execute(tx)
+        return await work(tx as Tx)
+      })
+    } catch (error) {
+      throw translateDatabaseError(error)
+    }
+  }
+
+  return {
+    as: (subjectId, work) => transact(app, subjectId, work),
+    work: (work, subjectId) => transact(worker, subjectId, work),
+    async close() {
+      await Promise.all([app.destroy(), worker.destroy()])
+    },
+  }
+}
+
+function openPool(options: DbOptions, role: string): Kysely<unknown> {
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: openRolePool(options, role) }) })
+}
+
+/** A pool of connections under one role; for the job queue, everyone else goes through {@link Db}. */
+export function openRolePool(options: DbOptions, role: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: role.replace('_', '-'),
+    options: `-c role=${role}`,
+    max: options.poolSize ?? 10,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    idle_in_transaction_session_timeout: 60_000,
+    types: { getTypeParser },
+  })
+  // Without a listener an idle connection that breaks would end the process.
+  pool.on('error', (error) => options.onConnectionLost?.(error))
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+/** bigint becomes a number, refused beyond 2^53; a date stays the text it is, because it has no time zone. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') => {
+  if (format !== 'binary' && oid === pg.types.builtins.INT8) return parseBigint
+  if (format !== 'binary' && oid === pg.types.builtins.DATE) return (text: string) => text
+  return pg.types.getTypeParser(oid, format as 'text')
+}
+
+function parseBigint(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value))
+    throw new Error(`the database answered ${text}, which no number holds exactly`)
+  return value
+}
+
+/** Errors of the socket, and what node-postgres says when a connection breaks under it. */
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+])
+const CONNECTION_TEXTS =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|pool after calling end/
+
+/** Turns the loss of the database into a refusal; everything else passes as it is. */
+export function translateDatabaseError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof Refusal) return error
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  // Classes 08 connection, 57P01–57P03 shutdown and start, 53 out of resources; 57014 statement and 55P03 lock timeout.
+  if (CONNECTION_CODES.has(code) || /^(08|57P0[1-5]|53)/.test(code) || CONNECTION_TEXTS.test(error.message)) {
+    return refuse('database_unavailable', {}, error)
+  }
+  if (code === '57014' || code === '55P03') return refuse('database_busy', {}, error)
+  return error
+}

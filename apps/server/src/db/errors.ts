@@ -1,0 +1,14 @@
+import { defineRefusals } from '#src/errors.ts'
+
+export const refuse = defineRefusals({
+  database_unavailable: {
+    kind: 'unavailable',
+    zh: '数据库暂时不可用，请稍后重试；已完成的操作不会丢失。',
+    en: 'The database is not available for the moment. Try again shortly; nothing already done is lost.',
+  },
+  database_busy: {
+    kind: 'unavailable',
+    zh: '数据库繁忙，操作超时，未做任何更改，请稍后重试。',
+    en: 'The database is busy and the operation ran out of time. Nothing was changed; try again shortly.',
+  },
+})

@@ -1,0 +1,65 @@
+/** The databases and the login of the embedded cluster. An outside PostgreSQL is provisioned by its operator. */
+import { createHmac } from 'node:crypto'
+import pg from 'pg'
+import type { ManagedPostgres } from './postgres.ts'
+
+export interface DatabaseUrls {
+  /** The server's login, which owns nothing. */
+  url: string
+  /** Runs the migrations. */
+  ownerUrl: string
+  keysUrl: string
+  keysOwnerUrl: string
+}
+
+export const SERVER_LOGIN = 'yinxin_server'
+export const MAIN_ROLES = ['yinxin_app', 'yinxin_worker', 'yinxin_queue']
+export const KEYS_ROLES = ['yinxin_worker']
+
+/** Creates what is missing: the login with its password, and the two databases. */
+export async function provision(
+  postgres: Address,
+  names: { main: string; keys: string } = { main: 'yinxin', keys: 'yinxin_keys' },
+): Promise<DatabaseUrls> {
+  const client = new pg.Client({ connectionString: superuserUrl(postgres, 'postgres') })
+  await client.connect()
+  try {
+    const login = client.escapeIdentifier(SERVER_LOGIN)
+    const { rowCount } = await client.query('select 1 from pg_roles where rolname = $1', [SERVER_LOGIN])
+    if (rowCount === 0) await client.query(`create role ${login} login nosuperuser nobypassrls noinherit`)
+    await client.query(
+      `alter role ${login} password ${client.escapeLiteral(serverPassword(postgres.password))}`,
+    )
+    for (const name of [names.main, names.keys]) {
+      const existing = await client.query('select 1 from pg_database where datname = $1', [name])
+      if (existing.rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`)
+    }
+  } finally {
+    await client.end()
+  }
+  return databaseUrls(postgres, names)
+}
+
+export function databaseUrls(postgres: Address, names: { main: string; keys: string }): DatabaseUrls {
+  return {
+    url: urlFor(postgres, SERVER_LOGIN, serverPassword(postgres.password), names.main),
+    ownerUrl: superuserUrl(postgres, names.main),
+    keysUrl: urlFor(postgres, SERVER_LOGIN, serverPassword(postgres.password), names.keys),
+    keysOwnerUrl: superuserUrl(postgres, names.keys),
+  }
+}
+
+type Address = Pick<ManagedPostgres, 'host' | 'port' | 'password'> & { superuser?: string }
+
+export function superuserUrl(postgres: Address, database: string): string {
+  return urlFor(postgres, postgres.superuser ?? 'postgres', postgres.password, database)
+}
+
+/** The server's login never learns the superuser's password. */
+function serverPassword(secret: string): string {
+  return createHmac('sha256', secret).update(SERVER_LOGIN).digest('base64url')
+}
+
+function urlFor(postgres: Address, user: string, password: string, database: string): string {
+  return `postgres://${user}:${encodeURIComponent(password)}@${postgres.host}:${postgres.port}/${database}`
+}
