@@ -1,0 +1,93 @@
+/**
+ * What happened to a task, in a form that nobody can change unnoticed: one hash chain per task, each link a
+ * leaf of the platform's Merkle log, and packages that a stranger can verify offline.
+ */
+import { randomBytes } from 'node:crypto'
+import { appendEvent, type Disclosure, discloseEvent, parseEvent } from '@yinxin/evidence'
+import type { Signer } from '@yinxin/pki'
+import type { Clock } from '#src/clock.ts'
+import type { Db, Tx } from '#src/db/db.ts'
+import { insertEvents, readDisclosures, readEvents, readHead } from './chain-store.ts'
+import { commitPersonal, type OpenEvent } from './commitments.ts'
+import { createLog } from './log.ts'
+import { createLogPages } from './log-pages.ts'
+import { latestCheckpoint, leafIndexes } from './log-store.ts'
+
+export type { OpenEvent } from './commitments.ts'
+
+export interface EvidenceDeps {
+  db: Db
+  clock: Clock
+  kms: { signingKey(name: 'log', algorithm: 'ed25519'): Promise<Signer> }
+  timestamps: {
+    stamp(digest: Uint8Array): Promise<{ token: Uint8Array; genTime: Date; authority: string }>
+  }
+}
+
+export interface NewEvent extends OpenEvent {
+  /** `noun.verb`, e.g. `document.signed`. */
+  type: string
+}
+
+/** An event as its parties may read it: commitments that they may open stand opened beside. */
+export interface TaskEventView {
+  seq: number
+  type: string
+  at: string
+  actor: Record<string, unknown> & { kind: string }
+  data: Record<string, unknown>
+  hash: string
+  logIndex: number | null
+}
+
+export type Evidence = Awaited<ReturnType<typeof createEvidence>>
+
+export async function createEvidence(deps: EvidenceDeps) {
+  const signer = await deps.kms.signingKey('log', 'ed25519')
+  const log = createLog({ db: deps.db, clock: deps.clock, signer, stamp: deps.timestamps.stamp })
+
+  return {
+    log,
+    pages: createLogPages(deps.db),
+
+    /**
+     * Continues a task's chain and queues the leaves, in the caller's transaction. The caller holds the row
+     * lock of the task, which makes the sequence numbers gapless.
+     */
+    async append(tx: Tx, taskId: string, tenantId: string, events: readonly NewEvent[]): Promise<void> {
+      if (events.length === 0) return
+      const at = deps.clock.now()
+      let head = await readHead(tx, taskId)
+      const made = events.map((fields) => {
+        const { actor, data, openings } = commitPersonal(fields, () => randomBytes(16))
+        const appended = appendEvent(head, { taskId, type: fields.type, at, actor, data })
+        head = appended.head
+        const disclosures: Disclosure[] = openings.map((one) => ({ seq: appended.event.seq, ...one }))
+        return { appended, disclosures }
+      })
+      await insertEvents(tx, tenantId, made)
+    },
+
+    /**
+     * A page of a task's events. `tx` acts for the reader, so that row-level security decides what is seen.
+     */
+    async events(tx: Tx, taskId: string, page: { fromSeq: number; limit: number }): Promise<TaskEventView[]> {
+      const rows = await readEvents(tx, taskId, page.fromSeq, page.limit)
+      const last = rows.at(-1)
+      if (last === undefined) return []
+      const disclosures = await readDisclosures(tx, taskId, page.fromSeq, last.seq)
+      const indexes = await deps.db.work((worker) => leafIndexes(worker, taskId))
+      return rows.map((row) => {
+        const event = discloseEvent(parseEvent(Buffer.from(row.entry, 'utf8')), disclosures)
+        const { seq, type, at, actor, data } = event
+        return { seq, type, at, actor, data, hash: row.hash, logIndex: indexes.get(seq) ?? null }
+      })
+    },
+
+    /** The newest signed checkpoint of the log; null while it is empty. */
+    async checkpoint(): Promise<string | null> {
+      const latest = await deps.db.work(latestCheckpoint)
+      return latest?.note ?? null
+    },
+  }
+}
