@@ -74,3 +74,5 @@ export {
   tilePath,
 } from './tiles.ts'
 export { encodeTlogProof, parseTlogProof, type TlogProof, verifyTlogProof } from './tlog-proof.ts'
+export { ARCHIVE, readZip, type ZipEntry, type ZipProblem, type ZipProblemCode } from './zip-read.ts'
+export { collectBytes, writeZip, type ZipContent, type ZipInput } from './zip-write.ts'
