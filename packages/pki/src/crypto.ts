@@ -1,0 +1,209 @@
+/**
+ * The one door to cryptography: every use of node:crypto in this package is here, so that a browser build
+ * replaces one file.
+ */
+import {
+  constants,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  createVerify,
+  generateKeyPairSync,
+  type KeyObject,
+  publicDecrypt,
+  sign,
+  verify,
+} from 'node:crypto'
+import {
+  type DigestAlgorithm,
+  digestIdentifier,
+  type SignatureAlgorithm,
+  type SignatureScheme,
+} from './algorithms.ts'
+import { concatBytes, equalBytes } from './bytes.ts'
+import { element, encode, nullValue, octetString, sequence } from './der-write.ts'
+import { PkiError } from './errors.ts'
+
+/** Bytes in one piece or in several that follow each other, such as the two ranges of a signed PDF. */
+export type Content = Uint8Array | readonly Uint8Array[]
+
+const chunksOf = (content: Content): readonly Uint8Array[] =>
+  content instanceof Uint8Array ? [content] : content
+
+/** Digest of the content. */
+export function digest(algorithm: DigestAlgorithm, content: Content): Uint8Array {
+  const hash = createHash(algorithm)
+  for (const chunk of chunksOf(content)) hash.update(chunk)
+  return new Uint8Array(hash.digest())
+}
+
+/** A private key seen from outside: it can sign, and its public half is known. */
+export interface Signer {
+  readonly algorithm: SignatureAlgorithm
+  /** SubjectPublicKeyInfo in DER. */
+  readonly spki: Uint8Array
+  /** Signature over the data; ECDSA in its DER form. Synchronous. */
+  sign(data: Uint8Array): Uint8Array
+}
+
+const curveAlgorithms: Record<string, SignatureAlgorithm> = {
+  prime256v1: 'ecdsa-p256-sha256',
+  secp384r1: 'ecdsa-p384-sha384',
+}
+
+function inferAlgorithm(key: KeyObject): SignatureAlgorithm {
+  const type = key.asymmetricKeyType
+  const inferred =
+    type === 'ec'
+      ? curveAlgorithms[key.asymmetricKeyDetails?.namedCurve ?? '']
+      : ({ rsa: 'rsa-pkcs1-sha256', 'rsa-pss': 'rsa-pss-sha256', ed25519: 'ed25519' } as const)[type as 'rsa']
+  if (inferred === undefined)
+    throw new PkiError('unsupported', `no signature algorithm for a key of type ${type}`)
+  return inferred
+}
+
+/**
+ * A signer over a private key held in memory.
+ * @param algorithm inferred from the key; given only to ask for PSS with a plain RSA key.
+ * @throws PkiError `unsupported` or `key-mismatch`
+ */
+export function signerFromKey(privateKey: KeyObject, algorithm?: SignatureAlgorithm): Signer {
+  if (privateKey.type !== 'private') throw new PkiError('argument', 'a signer needs a private key')
+  const inferred = inferAlgorithm(privateKey)
+  const chosen = algorithm ?? inferred
+  const pssWithPlainKey = chosen === 'rsa-pss-sha256' && inferred === 'rsa-pkcs1-sha256'
+  if (chosen !== inferred && !pssWithPlainKey)
+    throw new PkiError('key-mismatch', `a key for ${inferred} cannot sign with ${chosen}`)
+  const spki = new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' }))
+  const hash = chosen === 'ed25519' ? null : chosen === 'ecdsa-p384-sha384' ? 'sha384' : 'sha256'
+  const key =
+    chosen === 'rsa-pss-sha256'
+      ? { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+      : privateKey
+  return { algorithm: chosen, spki, sign: (data) => sign(hash, data, key) }
+}
+
+/** A new key pair of the algorithm. RSA keys have 2048 bits unless told otherwise. */
+export function generateSigner(
+  algorithm: SignatureAlgorithm,
+  options: { rsaBits?: number } = {},
+): { signer: Signer; privateKey: KeyObject } {
+  const privateKey = generatePrivateKey(algorithm, options.rsaBits ?? 2048)
+  return { signer: signerFromKey(privateKey, algorithm), privateKey }
+}
+
+function generatePrivateKey(algorithm: SignatureAlgorithm, modulusLength: number): KeyObject {
+  switch (algorithm) {
+    case 'ecdsa-p256-sha256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    case 'ecdsa-p384-sha384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
+    case 'ed25519':
+      return generateKeyPairSync('ed25519').privateKey
+    case 'rsa-pkcs1-sha256':
+    case 'rsa-pss-sha256':
+      return generateKeyPairSync('rsa', { modulusLength }).privateKey
+    default:
+      throw new PkiError('unsupported', `unknown signature algorithm "${algorithm as string}"`)
+  }
+}
+
+/** A signer from a PKCS#8 private key in PEM. */
+export function signerFromPem(pem: string, algorithm?: SignatureAlgorithm): Signer {
+  return signerFromKey(createPrivateKey(pem), algorithm)
+}
+
+/** Why a signature could not be confirmed. */
+export type SignatureCheck = 'good' | 'bad' | 'unsupported' | 'content-required'
+
+const keyTypes: Record<SignatureScheme['kind'], readonly string[]> = {
+  'rsa-pkcs1': ['rsa'],
+  'rsa-pss': ['rsa', 'rsa-pss'],
+  ecdsa: ['ec'],
+  ed25519: ['ed25519'],
+  unsupported: [],
+}
+
+function importKey(spki: Uint8Array): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' })
+  } catch {
+    // OpenSSL refuses the key: its curve is unknown, or its numbers are no key.
+    return undefined
+  }
+}
+
+/** Checks a signature. Never throws on bad input. `scheme.digest` must be known. */
+export function checkSignature(
+  scheme: SignatureScheme,
+  spki: Uint8Array,
+  content: Content,
+  signature: Uint8Array,
+): SignatureCheck {
+  const key = importKey(spki)
+  if (key === undefined || scheme.kind === 'unsupported') return 'unsupported'
+  if (!keyTypes[scheme.kind].includes(key.asymmetricKeyType ?? '')) return 'bad'
+  try {
+    if (scheme.kind === 'ed25519') {
+      return verify(null, concatBytes(chunksOf(content)), key, signature) ? 'good' : 'bad'
+    }
+    if (scheme.digest === undefined) return 'unsupported'
+    const verifier = createVerify(scheme.digest)
+    for (const chunk of chunksOf(content)) verifier.update(chunk)
+    const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: scheme.saltLength ?? 20 }
+    return verifier.verify(scheme.kind === 'rsa-pss' ? pss : key, signature) ? 'good' : 'bad'
+  } catch {
+    // OpenSSL reports some malformed signatures as errors instead of as false.
+    return 'bad'
+  }
+}
+
+/** Checks a signature of which only the digest of the content is known: possible for RSA PKCS#1 v1.5 alone. */
+export function checkSignatureOfDigest(
+  scheme: SignatureScheme,
+  spki: Uint8Array,
+  contentDigest: Uint8Array,
+  signature: Uint8Array,
+): SignatureCheck {
+  if (scheme.kind !== 'rsa-pkcs1' || scheme.digest === undefined) return 'content-required'
+  const key = importKey(spki)
+  if (key?.asymmetricKeyType !== 'rsa') return 'unsupported'
+  try {
+    const found = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature)
+    const bare = digestIdentifier(scheme.digest)
+    const withNull = element(0x30, bare.subarray(2), nullValue)
+    // RFC 8017 §9.2 note 1: both forms of the identifier are met in the wild.
+    const accepted = [withNull, bare].map((identifier) =>
+      encode(sequence(identifier, octetString(contentDigest))),
+    )
+    return accepted.some((info) => equalBytes(info, found)) ? 'good' : 'bad'
+  } catch {
+    return 'bad'
+  }
+}
+
+/** Facts about a public key, for lint and reports. */
+export interface KeyFacts {
+  readonly type: string
+  /** Modulus bits for RSA, curve bits for EC. */
+  readonly bits: number
+  readonly curve?: string
+  readonly publicExponent?: bigint
+}
+
+/** What kind of key an SPKI holds, or undefined when it is no usable key. */
+export function keyFacts(spki: Uint8Array): KeyFacts | undefined {
+  const key = importKey(spki)
+  const type = key?.asymmetricKeyType
+  if (key === undefined || type === undefined) return undefined
+  const details = key.asymmetricKeyDetails ?? {}
+  const curve = details.namedCurve
+  const curveBits: Record<string, number> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 }
+  const bits = details.modulusLength ?? (curve === undefined ? 256 : (curveBits[curve] ?? 0))
+  return {
+    type,
+    bits,
+    ...(curve === undefined ? {} : { curve }),
+    ...(details.publicExponent === undefined ? {} : { publicExponent: details.publicExponent }),
+  }
+}

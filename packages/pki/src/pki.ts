@@ -1,0 +1,85 @@
+/**
+ * The door of @yinxin/pki: X.509, CRL, CMS and RFC 3161, built, parsed and verified. No I/O, no clock, no
+ * randomness of its own: times, serial numbers and nonces are arguments.
+ */
+export {
+  type DigestAlgorithm,
+  digestForSigning,
+  digestLength,
+  isWeakDigest,
+  type SignatureAlgorithm,
+  type SignatureScheme,
+} from './algorithms.ts'
+export { type Certificate, parseCertificate, verifyCertificateSignature } from './certificate.ts'
+export {
+  buildSignedAttributes,
+  buildSignedData,
+  type SignDetachedFields,
+  type SignedAttributesFields,
+  type SignedDataFields,
+  type SigningDigest,
+  signDetached,
+} from './cms-build.ts'
+export {
+  type CmsAttribute,
+  type EssCertId,
+  type ParseSignedDataOptions,
+  parseSignedData,
+  type SignedData,
+  type SignerIdentifier,
+  type SignerInfo,
+} from './cms-parse.ts'
+export {
+  type Content,
+  digest,
+  generateSigner,
+  type KeyFacts,
+  keyFacts,
+  type Signer,
+  signerFromKey,
+  signerFromPem,
+} from './crypto.ts'
+export { type Finding, PkiError, type PkiErrorCode } from './errors.ts'
+export type { Extension, KeyUsage } from './extensions.ts'
+export {
+  type CertificateRequestFields,
+  type IssuerFields,
+  issueCertificate,
+  type PreparedIssuer,
+  prepareIssuer,
+  type SubjectFields,
+} from './issue.ts'
+export { lintCertificate } from './lint.ts'
+export {
+  encodeName,
+  type GeneralName,
+  type Name,
+  type NameAttribute,
+  type NameAttributes,
+  type NameAttributeType,
+  nameValue,
+  parseName,
+  type SubjectAltName,
+  sameName,
+} from './name.ts'
+export { OID } from './oids.ts'
+export { parsePem, toPem } from './pem.ts'
+export type { CertificateProfile } from './profiles.ts'
+export {
+  buildTimestampRequest,
+  buildTimestampResponse,
+  issueTimestampToken,
+  type TimestampFailure,
+  type TimestampRequestFields,
+  type TimestampResponseFields,
+  type TimestampTokenFields,
+} from './timestamp-build.ts'
+export {
+  type MessageImprint,
+  parseTimestampRequest,
+  parseTimestampResponse,
+  parseTimestampToken,
+  type TimestampRequest,
+  type TimestampResponse,
+  type TimestampToken,
+} from './timestamp-parse.ts'
