@@ -1,5 +1,5 @@
 import { decodeStream } from './filters.ts'
-import { isStream, nameOf, type PdfDict, type PdfStream, type PdfValue } from './objects.ts'
+import { isStream, nameOf, type PdfDict, type PdfValue } from './objects.ts'
 import {
   cursorAt,
   findAscii,

@@ -1,0 +1,57 @@
+import type { Appearance } from './appearance.ts'
+import type { PdfPage } from './pages.ts'
+import { PdfRefusal } from './refusal.ts'
+import { formatNumber } from './serialise.ts'
+
+/** A rectangle in points from the lower-left corner of the page as displayed. */
+export interface DisplayRect {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+/** Where one appearance of a signature is drawn. */
+export interface Placement {
+  /** Zero-based. */
+  readonly page: number
+  readonly rect: DisplayRect
+  readonly appearance: Appearance
+}
+
+/** The annotation /Rect in user space, and the form matrix that keeps the drawing upright. */
+export interface Placed {
+  readonly rect: readonly [number, number, number, number]
+  readonly matrix: string
+}
+
+/** Half a thousandth of a point: rounding in callers must not refuse a field at the very edge. */
+const SLACK = 0.0005
+
+/** Converts a displayed rectangle to user space, undoing crop box and rotation; refuses what leaves the page. */
+export function placeOnPage(page: PdfPage, rect: DisplayRect): Placed {
+  const { x, y, width, height } = rect
+  const inside =
+    [x, y, width, height].every(Number.isFinite) &&
+    width > 0 &&
+    height > 0 &&
+    x >= -SLACK &&
+    y >= -SLACK &&
+    x + width <= page.widthPt + SLACK &&
+    y + height <= page.heightPt + SLACK
+  if (!inside) {
+    const size = `${formatNumber(page.widthPt)} × ${formatNumber(page.heightPt)}`
+    throw new PdfRefusal('rect_outside_page', `${x},${y},${width},${height} / ${size}`)
+  }
+  const [left, bottom, right, top] = page.box
+  switch (page.rotation) {
+    case 0:
+      return { rect: [left + x, bottom + y, left + x + width, bottom + y + height], matrix: '1 0 0 1 0 0' }
+    case 90:
+      return { rect: [right - y - height, bottom + x, right - y, bottom + x + width], matrix: '0 1 -1 0 0 0' }
+    case 180:
+      return { rect: [right - x - width, top - y - height, right - x, top - y], matrix: '-1 0 0 -1 0 0' }
+    case 270:
+      return { rect: [left + y, top - x - width, left + y + height, top - x], matrix: '0 -1 1 0 0 0' }
+  }
+}

@@ -1,0 +1,286 @@
+import { createHash } from 'node:crypto'
+import { writePrepared } from './appearance.ts'
+import { catalogOf, type PdfView, resolve, resolveDict, withRepair } from './file.ts'
+import { type FormState, readForm, writeForm } from './form.ts'
+import { digestAfter, type HashState } from './hash-state.ts'
+import { isRef, type PdfDict, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
+import { type PdfPage, pageAt } from './pages.ts'
+import { type Placed, type Placement, placeOnPage } from './placement.ts'
+import { PdfRefusal } from './refusal.ts'
+import { dateToken, formatNumber, textToken } from './serialise.ts'
+import { beginUpdate, type Update } from './update.ts'
+
+export interface PrepareOptions {
+  /** Must be new in the file; chosen when left out. */
+  readonly fieldName?: string
+  /** Every place where this one act is shown; empty for an invisible signature. */
+  readonly placements: readonly Placement[]
+  readonly reason?: string
+  readonly location?: string
+  readonly contactInfo?: string
+  readonly name?: string
+  /** Written as /M; the CMS carries no signing time (EN 319 142-1 §6.3). */
+  readonly signingTime: Date
+  /** DocMDP level of a certification: 1 nothing, 2 forms and signatures, 3 also annotations. */
+  readonly certify?: 1 | 2 | 3
+  /** Bytes kept for the CMS. */
+  readonly reserveBytes?: number
+  /** The open hash of exactly these bytes, to save hashing them again. */
+  readonly hashState?: HashState
+}
+
+/** Everything between the two phases; plain data that survives a structured clone or a database. */
+export interface PreparedSignature {
+  /** What will be appended to the file, with zeros where the CMS goes. */
+  readonly delta: Uint8Array
+  readonly byteRange: readonly [number, number, number, number]
+  /** SHA-256 over the two covered ranges. */
+  readonly digest: Uint8Array
+  /** Where the hexadecimal digits of /Contents stand in `delta`, and how many there are. */
+  readonly contentsOffset: number
+  readonly contentsLength: number
+  readonly fieldName: string
+}
+
+const DEFAULT_RESERVE = 16_384
+
+/** First phase: builds the incremental update with room for the CMS and the digest it has to sign. */
+export function prepareSignature(pdf: Uint8Array, options: PrepareOptions): PreparedSignature {
+  return withRepair(pdf, (view) => prepare(view, options))
+}
+
+function prepare(view: PdfView, options: PrepareOptions): PreparedSignature {
+  // 1. Look at what is there, refuse before writing anything.
+  const catalog = catalogOf(view)
+  const form = readForm(view, catalog.dict)
+  refuseForbidden(view, catalog.dict, form, options)
+  const places = options.placements.map((placement) => {
+    const page = pageAt(view, placement.page)
+    return { placement, page, placed: placeOnPage(page, placement.rect) }
+  })
+  const anchorPage = places[0]?.page ?? pageAt(view, 0)
+
+  // 2. The signature dictionary, its appearances, its field.
+  const update = beginUpdate(view)
+  const signature = writeSignature(update, options)
+  const drawn = writeAppearances(update, places)
+  const fieldName = form.claimName(options.fieldName, signature.num, places.length)
+  const widgets = writeFields(update, fieldName, signature.num, anchorPage, drawn)
+
+  // 3. What has to point to them: page annotations, form, catalogue.
+  attachToPages(view, update, widgets)
+  writeForm(view, update, form, catalog, widgets, options.certify ? signature.num : undefined)
+  update.finish()
+  return close(view, update, signature, fieldName, options.hashState)
+}
+
+function refuseForbidden(view: PdfView, catalog: PdfDict, form: FormState, options: PrepareOptions): void {
+  const perms = resolveDict(view, catalog.get('Perms'))
+  const certification = resolveDict(view, perms?.get('DocMDP'))
+  if (certification && docMdpLevel(view, certification) === 1) throw new PdfRefusal('certified_no_changes')
+  if (options.certify && (certification || form.hasSignature())) throw new PdfRefusal('certify_not_first')
+}
+
+/** The DocMDP level a signature dictionary sets (ISO 32000-2 §12.8.2.2), if it does. */
+export function docMdpLevel(view: PdfView, signature: PdfDict): 1 | 2 | 3 | undefined {
+  const references = resolve(view, signature.get('Reference'))
+  if (!Array.isArray(references)) return undefined
+  for (const item of references) {
+    const reference = resolveDict(view, item)
+    const method = resolve(view, reference?.get('TransformMethod'))
+    if (!isName(method, 'DocMDP')) continue
+    const level = resolve(view, resolveDict(view, reference?.get('TransformParams'))?.get('P'))
+    return level === 1 || level === 3 ? level : 2
+  }
+  return undefined
+}
+
+function isName(value: PdfValue, name: string): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    value.kind === 'name' &&
+    value.name === name
+  )
+}
+
+interface OpenSignature {
+  readonly num: number
+  readonly rangeAt: number
+  readonly contentsAt: number
+  readonly contentsLength: number
+}
+
+function writeSignature(update: Update, options: PrepareOptions): OpenSignature {
+  const num = update.allocate()
+  const sink = update.begin(num)
+  sink.ascii('<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/ByteRange')
+  const rangeAt = sink.length
+  const contentsLength = (options.reserveBytes ?? DEFAULT_RESERVE) * 2
+  sink.ascii(' '.repeat(RANGE_WIDTH)).ascii('/Contents<')
+  const contentsAt = sink.length
+  sink.fill(0x30, contentsLength).ascii('>')
+  sink.ascii(`/M${dateToken(options.signingTime)}`)
+  if (options.name !== undefined) sink.ascii(`/Name${textToken(options.name)}`)
+  if (options.reason !== undefined) sink.ascii(`/Reason${textToken(options.reason)}`)
+  if (options.location !== undefined) sink.ascii(`/Location${textToken(options.location)}`)
+  if (options.contactInfo !== undefined) sink.ascii(`/ContactInfo${textToken(options.contactInfo)}`)
+  if (options.certify) {
+    const params = `<</Type/TransformParams/P ${options.certify}/V/1.2>>`
+    sink.ascii(`/Reference[<</Type/SigRef/TransformMethod/DocMDP/TransformParams${params}>>]`)
+  }
+  sink.ascii('>>')
+  update.end()
+  return { num, rangeAt, contentsAt, contentsLength }
+}
+
+const RANGE_WIDTH = 60
+
+interface Place {
+  readonly placement: Placement
+  readonly page: PdfPage
+  readonly placed: Placed
+}
+
+interface Drawn extends Place {
+  readonly form: number
+}
+
+/** Writes each appearance once, however often it is placed, and a small upright form for each place. */
+function writeAppearances(update: Update, places: readonly Place[]): Drawn[] {
+  const bases = new Map<object, number>()
+  return places.map((place) => {
+    const { appearance, rect } = place.placement
+    let base = bases.get(appearance)
+    if (base === undefined) {
+      base = update.allocate(appearance.objects.length)
+      bases.set(appearance, base)
+      for (const [i, object] of appearance.objects.entries()) {
+        writePrepared(update.begin(base + i), object, base)
+        update.end()
+      }
+    }
+    const form = update.allocate()
+    const sx = formatNumber(rect.width / appearance.widthPt)
+    const sy = formatNumber(rect.height / appearance.heightPt)
+    const content = `q ${sx} 0 0 ${sy} 0 0 cm /A Do Q`
+    const box = `[0 0 ${formatNumber(rect.width)} ${formatNumber(rect.height)}]`
+    update
+      .begin(form)
+      .ascii(`<</Type/XObject/Subtype/Form/BBox${box}/Matrix[${place.placed.matrix}]`)
+      .ascii(
+        `/Resources<</XObject<</A ${base} 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
+      )
+    update.end()
+    return { ...place, form }
+  })
+}
+
+interface Widget {
+  readonly num: number
+  readonly page: PdfPage
+}
+
+/**
+ * One field merged with its widget per place; all of them name the one signature dictionary. A single field
+ * with several /Kids would be nearer to the letter of ISO 32000-2 §12.7.5.5, but poppler and MuPDF
+ * then find no valid signature, while shared dictionaries are understood everywhere.
+ */
+function writeFields(
+  update: Update,
+  fieldName: string,
+  signatureNum: number,
+  anchorPage: PdfPage,
+  drawn: readonly Drawn[],
+): Widget[] {
+  const places = drawn.length > 0 ? drawn : [undefined]
+  const first = update.allocate(places.length)
+  return places.map((place, i) => {
+    const page = place?.page ?? anchorPage
+    const rect = (place?.placed.rect ?? [0, 0, 0, 0]).map(formatNumber).join(' ')
+    const name = i === 0 ? fieldName : `${fieldName}-${i + 1}`
+    update
+      .begin(first + i)
+      // Flags: print and locked (ISO 32000-2 §12.5.3).
+      .ascii(`<</Type/Annot/Subtype/Widget/F 132/P ${page.ref.num} ${page.ref.gen} R/Rect[${rect}]`)
+      .ascii(place ? `/AP<</N ${place.form} 0 R>>` : '')
+      .ascii(`/FT/Sig/T${textToken(name)}/V ${signatureNum} 0 R>>`)
+    update.end()
+    return { num: first + i, page }
+  })
+}
+
+/** Adds the widgets to their pages' /Annots, rewriting only the array where it is an object of its own. */
+function attachToPages(view: PdfView, update: Update, widgets: readonly Widget[]): void {
+  const byPage = new Map<number, { page: PdfPage; refs: PdfRef[] }>()
+  for (const { num, page } of widgets) {
+    const group = byPage.get(page.ref.num) ?? { page, refs: [] }
+    group.refs.push(pdfRef(num))
+    byPage.set(page.ref.num, group)
+  }
+  const arrays = new Map<number, { ref: PdfRef; list: PdfValue[] }>()
+  for (const { page, refs } of byPage.values()) {
+    const annots = page.dict.get('Annots')
+    const existing = resolve(view, annots)
+    const list = Array.isArray(existing) ? existing : []
+    if (isRef(annots) && Array.isArray(existing)) {
+      // Two pages may share one array object: collect before writing.
+      arrays.set(annots.num, { ref: annots, list: [...(arrays.get(annots.num)?.list ?? list), ...refs] })
+      continue
+    }
+    const dict = new Map(page.dict)
+    dict.set('Annots', [...list, ...refs])
+    update.put(page.ref, dict)
+  }
+  for (const { ref, list: entries } of arrays.values()) update.put(ref, entries)
+}
+
+function close(
+  view: PdfView,
+  update: Update,
+  signature: OpenSignature,
+  fieldName: string,
+  hashState: HashState | undefined,
+): PreparedSignature {
+  const prefix = view.file.bytes
+  const { sink } = update
+  const total = prefix.length + sink.length
+  const gapFrom = prefix.length + signature.contentsAt - 1
+  const gapTo = gapFrom + signature.contentsLength + 2
+  const byteRange = [0, gapFrom, gapTo, total - gapTo] as const
+  sink.patch(signature.rangeAt, `[${byteRange.join(' ')}]`.padEnd(RANGE_WIDTH))
+  const delta = sink.take()
+  const head = delta.subarray(0, signature.contentsAt - 1)
+  const tail = delta.subarray(signature.contentsAt + signature.contentsLength + 1)
+  if (hashState && hashState.length !== prefix.length) {
+    throw new RangeError(`hash state covers ${hashState.length} bytes, the file has ${prefix.length}`)
+  }
+  const digest = hashState
+    ? digestAfter(hashState, [head, tail])
+    : createHash('sha256').update(prefix).update(head).update(tail).digest()
+  return {
+    delta,
+    byteRange,
+    digest,
+    contentsOffset: signature.contentsAt,
+    contentsLength: signature.contentsLength,
+    fieldName,
+  }
+}
+
+const HEX = new TextEncoder().encode('0123456789abcdef')
+
+/** Second phase: the delta with the CMS in its place. The signed file is the original followed by it. */
+export function finishSignature(prepared: PreparedSignature, cms: Uint8Array): Uint8Array {
+  if (cms.length * 2 > prepared.contentsLength) {
+    throw new PdfRefusal('contents_too_small', `${cms.length} > ${prepared.contentsLength / 2}`)
+  }
+  const delta = prepared.delta.slice()
+  let at = prepared.contentsOffset
+  for (const byte of cms) {
+    delta[at++] = HEX[byte >> 4] as number
+    delta[at++] = HEX[byte & 15] as number
+  }
+  return delta
+}
