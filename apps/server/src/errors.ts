@@ -11,6 +11,7 @@ export type RefusalKind =
   | 'too_large'
   | 'limited'
   | 'unavailable'
+  | 'gone'
 
 export interface RefusalText {
   kind: RefusalKind
