@@ -1,0 +1,39 @@
+import { defineRefusals } from '#src/errors.ts'
+
+export const refuse = defineRefusals({
+  key_folder_too_open: {
+    kind: 'unavailable',
+    zh: '密钥目录或文件 {path} 的权限过宽（{mode}）。请执行 chmod 700 目录、chmod 600 文件，并确认所有者是运行本服务的用户。',
+    en: 'The key folder or file {path} is too open ({mode}). Run chmod 700 on the folder and chmod 600 on its files, and make sure the user who runs this service owns them.',
+  },
+  root_key_missing: {
+    kind: 'unavailable',
+    zh: '密钥库已在使用中，但在 {path} 找不到根密钥。请恢复原来的密钥目录；切勿新建，否则所有合同将无法解密。',
+    en: 'The key store is in use, but its root key is not in {path}. Restore the original key folder; a new key could not decrypt any contract.',
+  },
+  root_key_mismatch: {
+    kind: 'unavailable',
+    zh: '{path} 中的根密钥与密钥库不匹配。请检查密钥目录（YINXIN_KEY_DIR）与密钥数据库地址是否属于同一套部署。',
+    en: 'The root key in {path} does not open this key store. Check that the key folder (YINXIN_KEY_DIR) and the keys database belong to the same installation.',
+  },
+  root_key_damaged: {
+    kind: 'unavailable',
+    zh: '密钥文件 {path} 已损坏（长度不正确）。请从备份恢复密钥目录。',
+    en: 'The key file {path} is damaged (wrong length). Restore the key folder from its backup.',
+  },
+  epoch_key_missing: {
+    kind: 'unavailable',
+    zh: '密钥目录缺少第 {epoch} 期密钥文件，相关内容无法解密。请从备份恢复密钥目录。',
+    en: 'The key folder lacks the key of epoch {epoch}, so content of that time cannot be decrypted. Restore the key folder from its backup.',
+  },
+  content_key_missing: {
+    kind: 'not_found',
+    zh: '该内容的密钥不存在或已销毁，内容无法读取。',
+    en: 'The key of this content does not exist or has been destroyed; the content cannot be read.',
+  },
+  sealed_value_damaged: {
+    kind: 'unavailable',
+    zh: '加密的数据无法解开：数据被改动，或不属于该用途。',
+    en: 'The sealed value cannot be opened: it was changed, or it was sealed for another purpose.',
+  },
+})
