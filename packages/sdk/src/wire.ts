@@ -1,7 +1,7 @@
 /**
  * The JSON of `/api/v1` as the outside sees it. The server's zod schemas are checked against these
  * types, the web console and the SDK use them directly. Times are ISO 8601 UTC; ids are UUIDs;
- * lengths on a page are PDF points from the upper left corner of the page as displayed.
+ * lengths on a page are PDF points from the upper left corner of the page as displayed. Pages count from 1.
  */
 
 /** RFC 9457 problem. `code` is stable; `detail` is for people, in the language asked for. */
