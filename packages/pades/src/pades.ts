@@ -5,3 +5,11 @@ export { extendHashState, type HashState, hashStateOf } from './hash-state.ts'
 export type { DisplayRect, Placement } from './placement.ts'
 export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
 export { finishSignature, type PreparedSignature, type PrepareOptions, prepareSignature } from './sign.ts'
+export {
+  type CmsOptions,
+  reserveFor,
+  type SignOptions,
+  signDelta,
+  signPdf,
+  signPrepared,
+} from './sign-pdf.ts'

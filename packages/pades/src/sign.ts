@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { SigningDigest } from '@yinxin/pki'
 import { writePrepared } from './appearance.ts'
 import { catalogOf, type PdfView, resolve, resolveDict, withRepair } from './file.ts'
 import { type FormState, readForm, writeForm } from './form.ts'
@@ -23,6 +24,8 @@ export interface PrepareOptions {
   readonly signingTime: Date
   /** DocMDP level of a certification: 1 nothing, 2 forms and signatures, 3 also annotations. */
   readonly certify?: 1 | 2 | 3
+  /** The digest that goes with the signer's algorithm; SHA-256 by default. */
+  readonly digestAlgorithm?: SigningDigest
   /** Bytes kept for the CMS. */
   readonly reserveBytes?: number
   /** The open hash of exactly these bytes, to save hashing them again. */
@@ -34,8 +37,9 @@ export interface PreparedSignature {
   /** What will be appended to the file, with zeros where the CMS goes. */
   readonly delta: Uint8Array
   readonly byteRange: readonly [number, number, number, number]
-  /** SHA-256 over the two covered ranges. */
+  /** Digest over the two covered ranges. */
   readonly digest: Uint8Array
+  readonly digestAlgorithm: SigningDigest
   /** Where the hexadecimal digits of /Contents stand in `delta`, and how many there are. */
   readonly contentsOffset: number
   readonly contentsLength: number
@@ -71,7 +75,7 @@ function prepare(view: PdfView, options: PrepareOptions): PreparedSignature {
   attachToPages(view, update, widgets)
   writeForm(view, update, form, catalog, widgets, options.certify ? signature.num : undefined)
   update.finish()
-  return close(view, update, signature, fieldName, options.hashState)
+  return close(view, update, signature, fieldName, options)
 }
 
 function refuseForbidden(view: PdfView, catalog: PdfDict, form: FormState, options: PrepareOptions): void {
@@ -241,7 +245,7 @@ function close(
   update: Update,
   signature: OpenSignature,
   fieldName: string,
-  hashState: HashState | undefined,
+  options: PrepareOptions,
 ): PreparedSignature {
   const prefix = view.file.bytes
   const { sink } = update
@@ -253,16 +257,21 @@ function close(
   const delta = sink.take()
   const head = delta.subarray(0, signature.contentsAt - 1)
   const tail = delta.subarray(signature.contentsAt + signature.contentsLength + 1)
-  if (hashState && hashState.length !== prefix.length) {
-    throw new RangeError(`hash state covers ${hashState.length} bytes, the file has ${prefix.length}`)
+  const digestAlgorithm = options.digestAlgorithm ?? 'sha256'
+  const { hashState } = options
+  if (hashState && (hashState.length !== prefix.length || digestAlgorithm !== 'sha256')) {
+    throw new RangeError(
+      `hash state: SHA-256 of ${hashState.length} bytes, needed ${digestAlgorithm} of ${prefix.length}`,
+    )
   }
   const digest = hashState
     ? digestAfter(hashState, [head, tail])
-    : createHash('sha256').update(prefix).update(head).update(tail).digest()
+    : createHash(digestAlgorithm).update(prefix).update(head).update(tail).digest()
   return {
     delta,
     byteRange,
     digest,
+    digestAlgorithm,
     contentsOffset: signature.contentsAt,
     contentsLength: signature.contentsLength,
     fieldName,
