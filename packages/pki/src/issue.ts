@@ -1,6 +1,6 @@
 /** Issuing: build the signed part, lint it, sign it. */
 import { signatureIdentifier } from './algorithms.ts'
-import { equalBytes } from './bytes.ts'
+import { equalBytes, fromHex } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
 import { digest, type Signer } from './crypto.ts'
 import {
@@ -78,12 +78,8 @@ export function prepareIssuer(
     throw new PkiError('key-mismatch', 'the signer is not the key of the issuer')
   if (!issuer.isCa || !issuer.keyUsage.has('keyCertSign'))
     throw new PkiError('argument', 'the issuer is no CA')
-  const keyId = issuer.keyId !== undefined ? hexBytes(issuer.keyId) : keyIdOf(issuer.spki)
+  const keyId = issuer.keyId !== undefined ? fromHex(issuer.keyId) : keyIdOf(issuer.spki)
   return issuerOver(issuer, issuer.subjectDer, encodeAuthorityKeyId(keyId), signer, fields)
-}
-
-function hexBytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 }
 
 function issuerOver(

@@ -83,3 +83,35 @@ export {
   type TimestampResponse,
   type TimestampToken,
 } from './timestamp-parse.ts'
+export {
+  type CmsVerification,
+  type SignerVerification,
+  type VerifySignedDataOptions,
+  verifySignedData,
+} from './cms-verify.ts'
+export {
+  type Crl,
+  type CrlFields,
+  type CrlScope,
+  issueCrl,
+  parseCrl,
+  type RevocationReason,
+  type RevokedEntry,
+  verifyCrl,
+} from './crl.ts'
+export {
+  buildCertificateRequest,
+  type CertificateRequest,
+  parseCertificateRequest,
+  verifyCertificateRequest,
+} from './csr.ts'
+export { type PathOptions, type PathResult, validatePath } from './path.ts'
+export type { PathPurpose } from './path-checks.ts'
+export { type PkiProblem, type ProblemCode, problemTexts } from './problems.ts'
+export type { RevocationStatus } from './revocation.ts'
+export {
+  type TimestampedContent,
+  type TimestampVerification,
+  type VerifyTimestampOptions,
+  verifyTimestampToken,
+} from './timestamp-verify.ts'

@@ -1,0 +1,136 @@
+/** Building and validating a certification path (RFC 5280 §6). Reports, never throws on bad certificates. */
+import { equalBytes } from './bytes.ts'
+import { type Certificate, verifyCertificateSignature } from './certificate.ts'
+import { type Crl, parseCrl } from './crl.ts'
+import { PkiError } from './errors.ts'
+import { sameName } from './name.ts'
+import { checkPath, type PathPurpose } from './path-checks.ts'
+import { hasError, type PkiProblem, problem } from './problems.ts'
+import type { RevocationStatus } from './revocation.ts'
+
+export interface PathOptions {
+  readonly leaf: Certificate
+  /** Certificates that may stand between, in any order; others do no harm. */
+  readonly intermediates: readonly Certificate[]
+  /** Certificates trusted by the caller. Their validity and constraints count too. */
+  readonly anchors: readonly Certificate[]
+  /** The time the path has to be good at. */
+  readonly at: Date
+  readonly crls?: readonly (Crl | Uint8Array)[]
+  /** What the leaf is used for; `any` unless told otherwise. */
+  readonly purpose?: PathPurpose
+  /** Whether a certificate without usable revocation information is an error; a warning unless told otherwise. */
+  readonly requireRevocation?: boolean
+}
+
+export interface PathResult {
+  readonly ok: boolean
+  /** From the leaf to the anchor; as far as it could be built when not ok. */
+  readonly chain: readonly Certificate[]
+  readonly problems: readonly PkiProblem[]
+  /** Policies that hold for the whole path. */
+  readonly policies: readonly string[] | 'any'
+  /** One per certificate of the chain, without the anchor. */
+  readonly revocation: readonly RevocationStatus[]
+}
+
+const maximumLength = 10
+/** Signature checks one validation may spend. Hostile sets of cross-certificates cost no more than this. */
+const maximumChecks = 100
+
+/**
+ * Finds a path from the leaf to an anchor and validates it at a time. Of several paths the first good one is
+ * reported, or else the one with the fewest errors.
+ */
+export function validatePath(options: PathOptions): PathResult {
+  const { crls, problems: crlProblems } = readCrls(options.crls ?? [])
+  const checks = { ...options, crls, crlsGiven: options.crls !== undefined }
+  const search = findPaths(options)
+  let best: PathResult | undefined
+  for (const chain of search.paths()) {
+    const checked = checkPath(chain, checks)
+    const problems = [...checked.problems, ...crlProblems]
+    const result = { ...checked, ok: !hasError(problems), chain, problems }
+    if (result.ok) return result
+    if (best === undefined || errorsIn(result) < errorsIn(best)) best = result
+  }
+  if (best !== undefined) return best
+  // No anchor was reached: report on what there is, so that people see more than "untrusted".
+  const chain = search.longest()
+  const checked = checkPath(chain, checks)
+  const problems = [
+    problem('untrusted', 'error', chain.at(-1)!.issuer.text, chain.at(-1)!),
+    ...search.problems,
+    ...checked.problems,
+    ...crlProblems,
+  ]
+  return { ...checked, ok: false, chain, problems }
+}
+
+const errorsIn = (result: PathResult): number =>
+  result.problems.filter(({ severity }) => severity === 'error').length
+
+function readCrls(given: readonly (Crl | Uint8Array)[]): { crls: Crl[]; problems: PkiProblem[] } {
+  const crls: Crl[] = []
+  const problems: PkiProblem[] = []
+  for (const one of given) {
+    try {
+      crls.push(one instanceof Uint8Array ? parseCrl(one) : one)
+    } catch (error) {
+      if (!(error instanceof PkiError)) throw error
+      problems.push(problem('crl-unreadable', 'warning', error.message))
+    }
+  }
+  return { crls, problems }
+}
+
+const isSame = (left: Certificate, right: Certificate): boolean => equalBytes(left.der, right.der)
+
+function findPaths({ leaf, intermediates, anchors }: PathOptions) {
+  const problems: PkiProblem[] = []
+  let longest: readonly Certificate[] = [leaf]
+  let checksLeft = maximumChecks
+
+  function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+    if (!sameName(certificate.issuerDer, issuer.subjectDer)) return false
+    if (checksLeft === 0) {
+      problems.push(problem('chain-too-complex', 'error'))
+      return false
+    }
+    checksLeft -= 1
+    if (verifyCertificateSignature(certificate, issuer)) return true
+    problems.push(
+      problem(
+        'chain-signature',
+        'error',
+        `${certificate.subject.text} by ${issuer.subject.text}`,
+        certificate,
+      ),
+    )
+    return false
+  }
+
+  /** Issuers whose key identifier agrees come first: the others are tried all the same (RFC 4158 §3.5.12). */
+  function ordered(certificate: Certificate, candidates: readonly Certificate[]): Certificate[] {
+    const fits = (one: Certificate) => one.keyId !== undefined && one.keyId === certificate.authorityKeyId
+    return [...candidates].sort((left, right) => Number(fits(right)) - Number(fits(left)))
+  }
+
+  function* extend(chain: readonly Certificate[]): Generator<readonly Certificate[]> {
+    if (chain.length > longest.length) longest = chain
+    const last = chain.at(-1)!
+    if (anchors.some((anchor) => isSame(anchor, last))) {
+      yield chain
+      return
+    }
+    if (chain.length >= maximumLength) return
+    for (const anchor of ordered(last, anchors)) if (isIssuedBy(last, anchor)) yield [...chain, anchor]
+    for (const issuer of ordered(last, intermediates)) {
+      if (checksLeft === 0) return
+      const repeats = chain.some((one) => isSame(one, issuer)) || anchors.some((one) => isSame(one, issuer))
+      if (!repeats && isIssuedBy(last, issuer)) yield* extend([...chain, issuer])
+    }
+  }
+
+  return { paths: () => extend([leaf]), longest: () => longest, problems }
+}
