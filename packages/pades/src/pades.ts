@@ -13,3 +13,25 @@ export {
   signPdf,
   signPrepared,
 } from './sign-pdf.ts'
+export {
+  type Drawing,
+  type DrawingItem,
+  drawingContent,
+  drawingSvg,
+  MM,
+  type Path,
+  type PathCommand,
+} from './drawing.ts'
+export { drawHandwriting, type HandwritingOptions, type Stroke, type StrokePoint } from './handwriting.ts'
+export { decodePng, drawPng, type Pixels } from './png.ts'
+export {
+  type CompanySealKind,
+  type CompanySealOptions,
+  drawCompanySeal,
+  drawSquareSeal,
+  SEAL_RED,
+  type SquareSealOptions,
+} from './seal.ts'
+export { type FontSubset, subsetFont } from './subset.ts'
+export { chineseDate, drawText, type TextOptions } from './text.ts'
+export { type Font, parseFont } from './truetype.ts'
