@@ -119,7 +119,8 @@ export function buildSignedData(fields: SignedDataFields): Uint8Array {
   const { issuer, serial } = issuerAndSerial(signingCertificate)
   const digestAlgorithm = digestIdentifier(fields.digestAlgorithm)
   // The attributes are signed as SET OF and stored as [0] IMPLICIT: only the tag differs (RFC 5652 §5.4).
-  const stored = signedAttributes.slice()
+  // A copy for certain: slice() of a Buffer would share memory with the caller's bytes.
+  const stored = new Uint8Array(signedAttributes)
   stored[0] = 0xa0
   const signerParts: Der[] = [
     integer(1),

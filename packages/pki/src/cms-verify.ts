@@ -14,7 +14,6 @@ import {
   checkSignatureOfDigest,
   type Content,
   digest,
-  keyFacts,
   type SignatureCheck,
 } from './crypto.ts'
 import { childrenOf, encodingOf, enter, next, peek, readOnly, take } from './der-read.ts'
@@ -23,6 +22,7 @@ import { PkiError } from './errors.ts'
 import { sameName } from './name.ts'
 import { OID } from './oids.ts'
 import { hasError, type PkiProblem, problem } from './problems.ts'
+import { keyFacts } from './public-key.ts'
 
 export interface VerifySignedDataOptions {
   /** The detached content; several chunks are read as one. */

@@ -138,20 +138,31 @@ export function namedBits(positions: Iterable<number>): Uint8Array {
 
 const utf8 = new TextEncoder()
 
+/** ASCII bytes of a text, or undefined when it has other characters. Cheaper than TextEncoder for short texts. */
+function asciiBytes(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code > 0x7f) return undefined
+    bytes[index] = code
+  }
+  return bytes
+}
+
 export function utf8String(text: string): DerNode {
-  return element(0x0c, utf8.encode(text))
+  return element(0x0c, asciiBytes(text) ?? utf8.encode(text))
 }
 
 export function printableString(text: string): DerNode {
   if (!/^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text))
     throw new PkiError('argument', `"${text}" is no PrintableString`)
-  return element(0x13, utf8.encode(text))
+  return element(0x13, ia5Bytes(text))
 }
 
 export function ia5Bytes(text: string): Uint8Array {
-  for (let index = 0; index < text.length; index += 1)
-    if (text.charCodeAt(index) > 0x7f) throw new PkiError('argument', `"${text}" is not ASCII`)
-  return utf8.encode(text)
+  const bytes = asciiBytes(text)
+  if (bytes === undefined) throw new PkiError('argument', `"${text}" is not ASCII`)
+  return bytes
 }
 
 export const ia5String = (text: string): DerNode => element(0x16, ia5Bytes(text))

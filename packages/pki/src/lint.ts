@@ -3,7 +3,7 @@
  * back, instead of trusting the builder, is what lets it find the builder's mistakes.
  */
 import { type Certificate, type CertificateBody, parseCertificateBody } from './certificate.ts'
-import { keyFacts } from './crypto.ts'
+import { keyFacts } from './public-key.ts'
 import type { Finding } from './errors.ts'
 import type { Extension } from './extensions.ts'
 import { sameName } from './name.ts'
@@ -48,8 +48,11 @@ const upperBounds: Record<string, number> = {
   emailAddress: 255,
 }
 
-const sameSet = (left: Iterable<string>, right: Iterable<string>): boolean =>
-  [...left].sort().join() === [...right].sort().join()
+/** Whether the found values are exactly the expected ones, in any order, each once. */
+function isExactly(found: Iterable<string>, expected: readonly string[]): boolean {
+  const list = [...found]
+  return list.length === expected.length && expected.every((value) => list.includes(value))
+}
 
 const rulesOfAll: readonly Rule[] = [
   {
@@ -127,10 +130,9 @@ const rulesOfAll: readonly Rule[] = [
     source: 'ETSI TS 119 312 §6',
     check({ body }) {
       const key = keyFacts(body.spki)
-      if (key === undefined) return 'the public key cannot be read'
+      if (key?.wellFormed !== true) return 'the public key is no key of a known kind'
       if (key.type === 'ed25519') return undefined
       if (key.type === 'ec') return key.bits >= 256 ? undefined : `curve ${key.curve}`
-      if (key.type !== 'rsa' && key.type !== 'rsa-pss') return `a key of type ${key.type}`
       if (key.bits < 2048) return `an RSA key of ${key.bits} bits`
       return key.publicExponent !== undefined && key.publicExponent < 65537n
         ? 'a small RSA exponent'
@@ -169,7 +171,7 @@ const rulesOfAll: readonly Rule[] = [
     source: 'RFC 5280 §4.2.1.3',
     check({ body, rules, extension }) {
       if (extension(OID.keyUsage)?.critical !== true) return 'key usage is missing or not critical'
-      return sameSet(body.keyUsage, rules.keyUsage)
+      return isExactly(body.keyUsage, rules.keyUsage)
         ? undefined
         : `key usage is ${[...body.keyUsage].join(', ')}`
     },
@@ -178,7 +180,7 @@ const rulesOfAll: readonly Rule[] = [
     rule: 'extended-key-usage-exact',
     source: 'RFC 5280 §4.2.1.12, RFC 3161 §2.3, RFC 9336',
     check({ body, rules, extension }) {
-      if (!sameSet(body.extendedKeyUsage, rules.extendedKeyUsage))
+      if (!isExactly(body.extendedKeyUsage, rules.extendedKeyUsage))
         return `purposes are ${body.extendedKeyUsage.join(', ')}`
       const critical = extension(OID.extendedKeyUsage)?.critical ?? false
       return critical === rules.purposeCritical ? undefined : 'the criticality of the purposes is wrong'

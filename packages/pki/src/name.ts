@@ -1,5 +1,5 @@
 /** Distinguished names and general names (RFC 5280 §4.1.2.4, §4.2.1.6). */
-import { equalBytes } from './bytes.ts'
+import { equalBytes, toHex } from './bytes.ts'
 import {
   atEnd,
   contentOf,
@@ -118,7 +118,7 @@ export function readName(found: DerElement): Name {
       finish(pair, 'a name attribute')
       const type = typeByOid.get(dotted) ?? dotted
       // Attributes of other types (a bit string identifier) are shown as hexadecimal, as RFC 4514 §2.4 does.
-      const value = isText(raw.tag) ? readText(raw) : `#${hex(encodingOf(raw))}`
+      const value = isText(raw.tag) ? readText(raw) : `#${toHex(encodingOf(raw))}`
       attributes.push({ oid: dotted, type, value })
       text += `${text === '' ? '' : first ? ', ' : '+'}${type}=${escapeValue(value)}`
       first = false
@@ -127,9 +127,8 @@ export function readName(found: DerElement): Name {
   return { attributes, text }
 }
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('')
-const escapeValue = (value: string): string => value.replace(/[,+"\\<>;=]/g, (character) => `\\${character}`)
+const special = /[,+"\\<>;=]/g
+const escapeValue = (value: string): string => value.replace(special, '\\$&')
 
 /** Reads a name from its own DER bytes. */
 export const parseName = (der: Uint8Array): Name => readName(readOnly(der, 0x30, 'name'))

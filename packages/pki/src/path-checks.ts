@@ -2,7 +2,7 @@
 import { isWeakDigest } from './algorithms.ts'
 import { type Certificate, isSelfIssued } from './certificate.ts'
 import type { Crl } from './crl.ts'
-import { keyFacts } from './crypto.ts'
+import { keyFacts } from './public-key.ts'
 import { PkiError } from './errors.ts'
 import { violatedNameConstraint } from './name-constraints.ts'
 import { OID } from './oids.ts'

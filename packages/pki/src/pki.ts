@@ -33,8 +33,6 @@ export {
   type Content,
   digest,
   generateSigner,
-  type KeyFacts,
-  keyFacts,
   type Signer,
   signerFromKey,
   signerFromPem,
@@ -115,3 +113,4 @@ export {
   type VerifyTimestampOptions,
   verifyTimestampToken,
 } from './timestamp-verify.ts'
+export { type KeyFacts, keyFacts } from './public-key.ts'
