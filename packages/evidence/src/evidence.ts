@@ -76,3 +76,17 @@ export {
 export { encodeTlogProof, parseTlogProof, type TlogProof, verifyTlogProof } from './tlog-proof.ts'
 export { ARCHIVE, readZip, type ZipEntry, type ZipProblem, type ZipProblemCode } from './zip-read.ts'
 export { collectBytes, writeZip, type ZipContent, type ZipInput } from './zip-write.ts'
+export {
+  type IssuedLeaf,
+  type Manifest,
+  type ManifestDocument,
+  type ManifestEntry,
+} from './bundle-layout.ts'
+export {
+  type BundleDocument,
+  type BundleInput,
+  type ManifestLogProof,
+  type PreparedBundle,
+  prepareBundle,
+  writeBundle,
+} from './bundle-write.ts'
