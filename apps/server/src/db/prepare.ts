@@ -1,5 +1,7 @@
 /** Brings both databases up to date; the one place that names their folders and roles together. */
+import { Logger, runMigrations } from 'graphile-worker'
 import pg from 'pg'
+import { openRolePool } from './db.ts'
 import { grantMembership, KEY_MIGRATIONS, MAIN_MIGRATIONS, migrate } from './migrate.ts'
 import { type DatabaseUrls, KEYS_ROLES, MAIN_ROLES } from './provision.ts'
 
@@ -17,7 +19,18 @@ export async function migrateAll(urls: DatabaseUrls): Promise<string[]> {
     serverLogin: loginOf(urls.keysUrl),
     memberOf: KEYS_ROLES,
   })
+  await prepareQueue(urls.url)
   return [...main, ...keys]
+}
+
+/** The job queue brings its own schema, which must exist before the first job is queued. */
+async function prepareQueue(url: string): Promise<void> {
+  const pool = openRolePool({ url, poolSize: 1 }, 'yinxin_queue')
+  try {
+    await runMigrations({ pgPool: pool, logger: new Logger(() => () => undefined) })
+  } finally {
+    await pool.end()
+  }
 }
 
 /** After cloning a template: the grants on the database itself, which the clone does not inherit. */

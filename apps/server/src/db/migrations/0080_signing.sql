@@ -14,8 +14,6 @@ create table sign_act (
   lease_until timestamptz not null,
   -- What the act consented to: documents with revision hashes, way of willingness.
   intent jsonb not null,
-  -- Ties a repeated request to its first answer.
-  request_key text,
   certificate_serial text,
   failure text,
   result jsonb,

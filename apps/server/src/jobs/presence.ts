@@ -1,0 +1,93 @@
+/**
+ * Tells living job runners from dead ones. A runner that was killed leaves its jobs locked; the queue itself
+ * would free them only after four hours.
+ */
+import { EventEmitter } from 'node:events'
+import pg from 'pg'
+import { newToken } from '#src/ids.ts'
+import type { Log } from '#src/log.ts'
+
+/** First half of the two-part advisory lock; the second half names the runner. */
+const PRESENCE_LOCK = 8_420_003
+
+const SWEEP_INTERVAL_MS = 60_000
+/** A worker registers a moment after it starts: younger locks of unknown workers are left alone. */
+const GRACE_S = 30
+
+export interface RunnerPresence {
+  /** Handed to the queue, which reports its workers there. */
+  events: EventEmitter
+  /** Takes the lock that says "alive" and frees the jobs of runners that no longer hold theirs. */
+  begin(): Promise<void>
+  end(): Promise<void>
+}
+
+export function createRunnerPresence({
+  url,
+  pool,
+  log,
+}: {
+  url: string
+  pool: pg.Pool
+  log: Log
+}): RunnerPresence {
+  const runnerKey = Buffer.from(newToken(4), 'base64url').readUInt32BE() >>> 1
+  const events = new EventEmitter()
+  let client: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  events.on('worker:create', ({ worker }: { worker: { workerId: string } }) => {
+    pool
+      .query('insert into job_workers (worker_id, runner_key) values ($1, $2) on conflict do nothing', [
+        worker.workerId,
+        runnerKey,
+      ])
+      .catch((error: unknown) => log.warn({ err: error }, 'a job worker could not be registered'))
+  })
+
+  async function sweep(graceSeconds: number): Promise<void> {
+    const { rows } = await pool.query<{ worker_id: string }>(
+      `with living as (
+         select w.worker_id from job_workers w
+         join pg_locks l on l.locktype = 'advisory' and l.granted and l.classid = $1::bigint::oid
+           and l.objid = w.runner_key::bigint::oid and l.objsubid = 2
+           and l.database = (select oid from pg_database where datname = current_database())
+       )
+       select distinct locked_by as worker_id from graphile_worker._private_jobs
+       where locked_by is not null and locked_at < now() - make_interval(secs => $2)
+         and locked_by not in (select worker_id from living)`,
+      [PRESENCE_LOCK, graceSeconds],
+    )
+    if (rows.length === 0) return
+    await pool.query('select graphile_worker.force_unlock_workers($1::text[])', [
+      rows.map((row) => row.worker_id),
+    ])
+    log.info({ workers: rows.length }, 'took over the jobs of workers that died')
+  }
+
+  return {
+    events,
+    async begin() {
+      client = new pg.Client({ connectionString: url, options: '-c role=yinxin_queue', keepAlive: true })
+      client.on('error', () => undefined)
+      await client.connect()
+      await client.query('select pg_advisory_lock($1::int, $2::int)', [PRESENCE_LOCK, runnerKey])
+      const others = await client.query(
+        `select 1 from pg_locks where locktype = 'advisory' and granted and classid = $1::bigint::oid and objsubid = 2
+           and objid <> $2::bigint::oid and database = (select oid from pg_database where datname = current_database())`,
+        [PRESENCE_LOCK, runnerKey],
+      )
+      await sweep(others.rowCount === 0 ? 0 : GRACE_S)
+      timer = setInterval(() => {
+        sweep(GRACE_S).catch((error: unknown) => log.warn({ err: error }, 'sweep of dead job workers failed'))
+      }, SWEEP_INTERVAL_MS)
+      timer.unref()
+    },
+    async end() {
+      clearInterval(timer)
+      await pool.query('delete from job_workers where runner_key = $1', [runnerKey]).catch(() => undefined)
+      await client?.end().catch(() => undefined)
+      client = undefined
+    },
+  }
+}
