@@ -1,0 +1,107 @@
+/**
+ * Documents as lists of storage objects: the frozen base and one delta per signature. A revision is their
+ * concatenation, whose SHA-256 is recorded; what does not match it is never handed out whole.
+ */
+import { createHash } from 'node:crypto'
+import { extendHashState, type HashState, hashStateOf } from '@yinxin/pades'
+import type { Storage } from '#src/storage/storage.ts'
+import { refuse } from './errors.ts'
+import type { SegmentRow } from './store.ts'
+
+export interface Revision {
+  bytes: Uint8Array
+  sha256: string
+  /** The open hash of exactly these bytes: the next signature hashes only what it adds. */
+  hashState: HashState
+}
+
+export type Revisions = ReturnType<typeof createRevisions>
+
+const CACHE_BYTES_MAX = 64 * 1024 * 1024
+const CACHED_REVISION_BYTES_MAX = 16 * 1024 * 1024
+
+export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | 'stream'> }) {
+  const cache = new Map<string, Revision>()
+  let cachedBytes = 0
+
+  function keep(documentId: string, number: number, revision: Revision): void {
+    forget(documentId)
+    if (revision.bytes.length > CACHED_REVISION_BYTES_MAX) return
+    cache.set(`${documentId}/${number}`, revision)
+    cachedBytes += revision.bytes.length
+    for (const [key, oldest] of cache) {
+      if (cachedBytes <= CACHE_BYTES_MAX) break
+      cache.delete(key)
+      cachedBytes -= oldest.bytes.length
+    }
+  }
+
+  /** Only the newest revision of a document is worth its memory. */
+  function forget(documentId: string): void {
+    for (const [key, revision] of cache) {
+      if (!key.startsWith(`${documentId}/`)) continue
+      cache.delete(key)
+      cachedBytes -= revision.bytes.length
+    }
+  }
+
+  return {
+    /** A whole revision in memory, checked against its recorded hash. @throws `document_damaged` */
+    async read(segments: readonly SegmentRow[]): Promise<Revision> {
+      const last = segments.at(-1)
+      if (last === undefined) throw refuse('task_document_not_found')
+      const known = cache.get(`${last.document_id}/${last.revision}`)
+      if (known !== undefined && known.sha256 === last.sha256) return known
+      const bytes = new Uint8Array(last.size_bytes)
+      let at = 0
+      for (const segment of segments) {
+        const piece = await storage.read(segment.object_id)
+        if (at + piece.length > bytes.length) throw refuse('document_damaged')
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      const hashState = hashStateOf(bytes)
+      const sha256 = hashState.hash.copy().digest('hex')
+      if (at !== bytes.length || sha256 !== last.sha256) throw refuse('document_damaged')
+      const revision = { bytes, sha256, hashState }
+      keep(last.document_id, last.revision, revision)
+      return revision
+    },
+
+    /** The revision that a delta makes of another. */
+    extend(base: Revision, delta: Uint8Array): Revision {
+      const bytes = new Uint8Array(base.bytes.length + delta.length)
+      bytes.set(base.bytes)
+      bytes.set(delta, base.bytes.length)
+      const hashState = extendHashState(base.hashState, delta)
+      return { bytes, hashState, sha256: hashState.hash.copy().digest('hex') }
+    },
+
+    keep,
+
+    /** A revision, or a part of it, as a stream with flat memory; storage checks each object's own hash. */
+    async *stream(
+      segments: readonly SegmentRow[],
+      range?: { start: number; end: number },
+    ): AsyncGenerator<Uint8Array> {
+      const sizeBytes = segments.at(-1)?.size_bytes ?? 0
+      const from = range?.start ?? 0
+      const to = range?.end ?? sizeBytes - 1
+      let offset = 0
+      for (const segment of segments) {
+        const first = Math.max(from - offset, 0)
+        const last = Math.min(to - offset, segment.segment_bytes - 1)
+        if (first <= last) {
+          const isWhole = first === 0 && last === segment.segment_bytes - 1
+          yield* storage.stream(segment.object_id, isWhole ? undefined : { start: first, end: last })
+        }
+        offset += segment.segment_bytes
+      }
+    },
+  }
+}
+
+/** SHA-256 of bytes in hexadecimal. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

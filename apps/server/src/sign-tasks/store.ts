@@ -1,0 +1,280 @@
+import { type Selectable, sql } from 'kysely'
+import type { Tx } from '#src/db/db.ts'
+import { refuse } from './errors.ts'
+import type { TaskState, TaskStatus } from './lifecycle.ts'
+import type { SignTaskTables } from './tables.ts'
+
+export type TaskRow = Selectable<SignTaskTables['sign_task']>
+export type ActorRow = Selectable<SignTaskTables['task_actor']>
+export type DocumentRow = Selectable<SignTaskTables['task_document']>
+export type FieldRow = Selectable<SignTaskTables['task_field']>
+export type SegmentRow = Selectable<SignTaskTables['task_document_segment']>
+
+/** A task with everything that its life cycle looks at. */
+export interface Task {
+  row: TaskRow
+  actors: ActorRow[]
+  documents: DocumentRow[]
+  urgedAt: Date[]
+}
+
+const open = (tx: Tx) => tx.$extendTables<SignTaskTables>()
+
+/** The task as this transaction's subject may see it. @throws `sign_task_not_found` */
+export async function readTask(tx: Tx, taskId: string): Promise<Task> {
+  const row = await open(tx).selectFrom('sign_task').selectAll().where('id', '=', taskId).executeTakeFirst()
+  if (row === undefined) throw refuse('sign_task_not_found')
+  return await complete(tx, row)
+}
+
+/** The same under the row lock that serialises every change of a task. */
+export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
+  const row = await open(tx)
+    .selectFrom('sign_task')
+    .selectAll()
+    .where('id', '=', taskId)
+    .forUpdate()
+    .executeTakeFirst()
+  if (row === undefined) throw refuse('sign_task_not_found')
+  return await complete(tx, row)
+}
+
+async function complete(tx: Tx, row: TaskRow): Promise<Task> {
+  const t = open(tx)
+  const actors = await t
+    .selectFrom('task_actor')
+    .selectAll()
+    .where('task_id', '=', row.id)
+    .orderBy('position')
+    .execute()
+  const documents = await t
+    .selectFrom('task_document')
+    .selectAll()
+    .where('task_id', '=', row.id)
+    .orderBy('position')
+    .execute()
+  const urges = await t
+    .selectFrom('task_urge')
+    .select('at')
+    .where('task_id', '=', row.id)
+    .orderBy('at')
+    .execute()
+  return { row, actors, documents, urgedAt: urges.map((urge) => urge.at) }
+}
+
+/** What the life cycle decides on. */
+export function stateOf(task: Task): TaskState {
+  return {
+    status: task.row.status,
+    ordered: task.row.ordered,
+    deadline: task.row.deadline,
+    documentCount: task.documents.length,
+    actors: task.actors.map((actor) => ({
+      id: actor.id,
+      role: actor.role,
+      order: actor.sign_order,
+      status: actor.status,
+    })),
+    urgedAt: task.urgedAt,
+  }
+}
+
+export async function insertTask(tx: Tx, row: TaskRow): Promise<void> {
+  await open(tx).insertInto('sign_task').values(row).execute()
+  await insertParty(tx, row.id, row.tenant_id, row.tenant_id)
+}
+
+export async function insertParty(
+  tx: Tx,
+  taskId: string,
+  tenantId: string,
+  subjectId: string,
+): Promise<void> {
+  await open(tx)
+    .insertInto('task_party')
+    .values({ task_id: taskId, tenant_id: tenantId, subject_id: subjectId })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+export async function insertDocuments(tx: Tx, rows: readonly Omit<DocumentRow, 'revision'>[]): Promise<void> {
+  const values = rows.map((row) => ({ ...row, pages: JSON.stringify(row.pages) }))
+  if (values.length > 0) await open(tx).insertInto('task_document').values(values).execute()
+}
+
+export async function insertActors(tx: Tx, rows: readonly ActorRow[]): Promise<void> {
+  if (rows.length > 0)
+    await open(tx)
+      .insertInto('task_actor')
+      .values([...rows])
+      .execute()
+}
+
+export async function insertFields(tx: Tx, rows: readonly FieldRow[]): Promise<void> {
+  if (rows.length > 0)
+    await open(tx)
+      .insertInto('task_field')
+      .values([...rows])
+      .execute()
+}
+
+export async function readFields(tx: Tx, taskId: string): Promise<FieldRow[]> {
+  return await open(tx)
+    .selectFrom('task_field')
+    .selectAll()
+    .where('task_id', '=', taskId)
+    .orderBy('page')
+    .orderBy('y')
+    .orderBy('id')
+    .execute()
+}
+
+export async function updateTask(
+  tx: Tx,
+  taskId: string,
+  change: Partial<Pick<TaskRow, 'status' | 'end_reason' | 'started_at' | 'finished_at'>>,
+  at: Date,
+): Promise<void> {
+  await open(tx)
+    .updateTable('sign_task')
+    .set({ ...change, updated_at: at })
+    .where('id', '=', taskId)
+    .execute()
+}
+
+export type ActorChange = Partial<
+  Pick<ActorRow, 'status' | 'subject_id' | 'person_id' | 'signed_at' | 'certificate_serial' | 'reject_reason'>
+>
+
+export async function updateActor(tx: Tx, actorId: string, change: ActorChange): Promise<void> {
+  await open(tx).updateTable('task_actor').set(change).where('id', '=', actorId).execute()
+}
+
+/** Adds the next revision of a document: the bytes of a storage object behind what was there. */
+export async function appendSegment(tx: Tx, segment: SegmentRow): Promise<void> {
+  const t = open(tx)
+  await t.insertInto('task_document_segment').values(segment).execute()
+  await t
+    .updateTable('task_document')
+    .set({ revision: segment.revision, sha256: segment.sha256, size_bytes: segment.size_bytes })
+    .where('id', '=', segment.document_id)
+    .execute()
+}
+
+/** The segments that make a revision, base first. */
+export async function readSegments(tx: Tx, documentId: string, revision: number): Promise<SegmentRow[]> {
+  return await open(tx)
+    .selectFrom('task_document_segment')
+    .selectAll()
+    .where('document_id', '=', documentId)
+    .where('revision', '<=', revision)
+    .orderBy('revision')
+    .execute()
+}
+
+/** Which revision of a document has a hash; null when none ever had. */
+export async function findRevision(tx: Tx, documentId: string, sha256: string): Promise<number | null> {
+  const row = await open(tx)
+    .selectFrom('task_document_segment')
+    .select('revision')
+    .where('document_id', '=', documentId)
+    .where('sha256', '=', sha256)
+    .executeTakeFirst()
+  return row?.revision ?? null
+}
+
+export async function findRevisionBySha256(tx: Tx, sha256: string): Promise<{ taskId: string } | null> {
+  const row = await open(tx)
+    .selectFrom('task_document_segment')
+    .select('task_id')
+    .where('sha256', '=', sha256)
+    // Revision 0 is the unsigned file, which anybody may have.
+    .where('revision', '>', 0)
+    .executeTakeFirst()
+  return row === undefined ? null : { taskId: row.task_id }
+}
+
+export async function insertUrge(tx: Tx, taskId: string, tenantId: string, at: Date): Promise<void> {
+  await open(tx).insertInto('task_urge').values({ task_id: taskId, tenant_id: tenantId, at }).execute()
+}
+
+/** What billing counts. The key (task, type) makes a second row for one contract impossible. */
+export async function insertUsage(tx: Tx, taskId: string, tenantId: string, at: Date): Promise<void> {
+  await open(tx)
+    .insertInto('usage_event')
+    .values({ task_id: taskId, type: 'contract.finished', tenant_id: tenantId, occurred_at: at, quantity: 1 })
+    .execute()
+}
+
+/** Throws a draft away. The database refuses it for anything that was started. */
+export async function deleteDraft(tx: Tx, taskId: string): Promise<void> {
+  await open(tx).deleteFrom('sign_task').where('id', '=', taskId).execute()
+}
+
+export async function insertLink(tx: Tx, link: SignTaskTables['task_link']): Promise<void> {
+  await open(tx).insertInto('task_link').values(link).execute()
+}
+
+export async function findLink(tx: Tx, tokenHash: Buffer) {
+  return await open(tx)
+    .selectFrom('task_link')
+    .select(['task_id', 'actor_id', 'expires_at'])
+    .where('token_hash', '=', tokenHash)
+    .executeTakeFirst()
+}
+
+export interface TaskListFilter {
+  subjectId: string
+  status?: TaskStatus
+  role?: 'initiated' | 'received'
+  q?: string
+  /** Only tasks older than this id. */
+  beforeId?: string
+  limit: number
+}
+
+/** Newest first. Row-level security has already cut the list to what the subject may see. */
+export async function listTasks(tx: Tx, filter: TaskListFilter): Promise<TaskRow[]> {
+  let query = open(tx).selectFrom('sign_task').selectAll()
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.role === 'initiated') query = query.where('tenant_id', '=', filter.subjectId)
+  if (filter.role === 'received') {
+    query = query.where('tenant_id', '<>', filter.subjectId)
+  }
+  if (filter.q !== undefined && filter.q !== '') {
+    const pattern = `%${filter.q.replace(/[\\%_]/g, (one) => `\\${one}`)}%`
+    query = query.where((where) =>
+      where.or([where('title', 'ilike', pattern), where('reference', '=', filter.q ?? '')]),
+    )
+  }
+  if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId)
+  return await query.orderBy('id', 'desc').limit(filter.limit).execute()
+}
+
+export async function actorsOf(tx: Tx, taskIds: readonly string[]): Promise<ActorRow[]> {
+  if (taskIds.length === 0) return []
+  return await open(tx)
+    .selectFrom('task_actor')
+    .selectAll()
+    .where('task_id', 'in', [...taskIds])
+    .orderBy('position')
+    .execute()
+}
+
+/** Tasks whose deadline has passed, a handful at a time. */
+export async function overdueTasks(tx: Tx, now: Date, limit: number): Promise<string[]> {
+  const rows = await open(tx)
+    .selectFrom('sign_task')
+    .select('id')
+    .where('status', '=', 'signing')
+    .where('deadline', '<', now)
+    .orderBy('deadline')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+/** Sets the acting subject of a worker transaction, for the rows that name their tenant. */
+export async function actFor(tx: Tx, subjectId: string): Promise<void> {
+  await sql`select set_config('app.subject', ${subjectId}, true)`.execute(tx)
+}

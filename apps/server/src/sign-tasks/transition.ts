@@ -1,0 +1,221 @@
+/**
+ * Applies a command to a locked task: decides, then writes rows, chain events and outgoing facts together in
+ * the caller's transaction. The only writer of task and actor states.
+ */
+import type { JsonObject } from '@yinxin/evidence'
+import type { Clock } from '#src/clock.ts'
+import type { Tx } from '#src/db/db.ts'
+import type { Evidence, NewEvent } from '#src/evidence/evidence.ts'
+import type { Outbox } from '#src/outbox/outbox.ts'
+import type { Author } from './author.ts'
+import { authorActor } from './author.ts'
+import { refuse } from './errors.ts'
+import { type Command, decide, evolve, type TaskFact } from './lifecycle.ts'
+import {
+  type ActorChange,
+  insertParty,
+  insertUrge,
+  insertUsage,
+  stateOf,
+  type Task,
+  updateActor,
+  updateTask,
+} from './store.ts'
+
+export interface TransitionDeps {
+  clock: Clock
+  evidence: Pick<Evidence, 'append'>
+  outbox: Pick<Outbox, 'append'>
+}
+
+export interface TransitionExtras {
+  /** For the command `sign`: what the act produced. */
+  certificateSerial?: string
+  /** Events that belong to the change and stand before those of the life cycle. */
+  events?: NewEvent[]
+  /** For the command `start`: hashes of the frozen documents. */
+  frozen?: { documentId: string; sha256: string }[]
+}
+
+export type Transition = ReturnType<typeof createTransition>
+
+export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
+  /** @throws the refusal of the life cycle */
+  return async function transition(
+    tx: Tx,
+    task: Task,
+    command: Command,
+    author: Author,
+    extras: TransitionExtras = {},
+  ): Promise<TaskFact[]> {
+    const now = clock.now()
+    const decision = decide(stateOf(task), command, now)
+    if ('refusal' in decision) throw refuse(decision.refusal)
+    const events: NewEvent[] = [...(extras.events ?? [])]
+    for (const fact of decision.facts) {
+      await writeFact(tx, task, fact, now, extras)
+      const event = eventOf(task, fact, author, extras)
+      if (event !== null) events.push(event)
+    }
+    await evidence.append(tx, task.row.id, task.row.tenant_id, events)
+    for (const fact of decision.facts) {
+      const outgoing = outgoingFact(task, fact)
+      if (outgoing === null) continue
+      await outbox.append(tx, {
+        type: outgoing.type,
+        tenantId: task.row.tenant_id,
+        subjectKey: task.row.id,
+        payload: outgoing.payload,
+      })
+    }
+    keepUp(task, decision.facts, now)
+    return decision.facts
+  }
+}
+
+async function writeFact(
+  tx: Tx,
+  task: Task,
+  fact: TaskFact,
+  now: Date,
+  extras: TransitionExtras,
+): Promise<void> {
+  const { id, tenant_id: tenantId } = task.row
+  switch (fact.kind) {
+    case 'started':
+      await updateTask(tx, id, { status: 'signing', started_at: now }, now)
+      // From here on the other known parties see the task.
+      for (const actor of task.actors) {
+        if (actor.subject_id !== null) await insertParty(tx, id, tenantId, actor.subject_id)
+      }
+      return
+    case 'urged':
+      await insertUrge(tx, id, tenantId, now)
+      return
+    case 'finished':
+      await updateTask(tx, id, { status: 'finished', finished_at: now }, now)
+      await insertUsage(tx, id, tenantId, now)
+      return
+    case 'rejected':
+    case 'canceled':
+      await updateTask(tx, id, { status: fact.kind, end_reason: fact.reason }, now)
+      return
+    case 'expired':
+      await updateTask(tx, id, { status: 'expired' }, now)
+      return
+    default: {
+      const change: ActorChange = actorChange(fact, now, extras)
+      await updateActor(tx, fact.actorId, change)
+      await updateTask(tx, id, {}, now)
+    }
+  }
+}
+
+type ActorFact = Extract<TaskFact, { actorId: string }>
+
+function actorChange(fact: ActorFact, now: Date, extras: TransitionExtras): ActorChange {
+  switch (fact.kind) {
+    case 'actor-ready':
+      return { status: 'ready' }
+    case 'actor-viewed':
+    case 'actor-abandoned':
+      return { status: 'viewed' }
+    case 'actor-signing':
+      return { status: 'signing' }
+    case 'actor-signed':
+      return { status: 'signed', signed_at: now, certificate_serial: extras.certificateSerial ?? null }
+    case 'actor-rejected':
+      return { status: 'rejected', reject_reason: fact.reason }
+    case 'actor-notified':
+      return { status: 'notified' }
+  }
+}
+
+/** The link of the chain that tells of a fact; facts told by a richer event of the caller have none. */
+function eventOf(task: Task, fact: TaskFact, author: Author, extras: TransitionExtras): NewEvent | null {
+  const by = authorActor(author)
+  const make = (type: string, data: JsonObject, personal: Record<string, string> = {}): NewEvent => ({
+    type,
+    actor: by.actor,
+    data,
+    personal: { ...by.personal, ...personal },
+  })
+  switch (fact.kind) {
+    case 'started':
+      return make('task.started', {
+        documents: (extras.frozen ?? []).map((one) => ({ documentId: one.documentId, sha256: one.sha256 })),
+      })
+    case 'actor-ready':
+      return make('actor.ready', { actorId: fact.actorId })
+    case 'actor-viewed':
+      return make('task.viewed', { actorId: fact.actorId })
+    case 'actor-signing':
+    case 'actor-abandoned':
+      return null
+    case 'actor-signed':
+      return make('actor.signed', { actorId: fact.actorId })
+    case 'actor-rejected':
+      return make('actor.rejected', { actorId: fact.actorId }, { '/data/reason': fact.reason })
+    case 'actor-notified':
+      return make('actor.notified', { actorId: fact.actorId })
+    case 'urged':
+      return make('task.urged', { actorIds: [...fact.actorIds] })
+    case 'finished':
+      return make('task.finished', {
+        documents: task.documents.map((one) => ({ documentId: one.id, sha256: one.sha256 })),
+      })
+    case 'canceled':
+      return make('task.canceled', {}, { '/data/reason': fact.reason })
+    case 'rejected':
+      return make('task.rejected', {})
+    case 'expired':
+      return make('task.expired', {})
+  }
+}
+
+/** What other rooms and callbacks hear of it. */
+function outgoingFact(task: Task, fact: TaskFact): { type: string; payload: Record<string, unknown> } | null {
+  const base = { taskId: task.row.id, reference: task.row.reference }
+  switch (fact.kind) {
+    case 'started':
+    case 'finished':
+    case 'expired':
+      return { type: `sign-task.${fact.kind}`, payload: base }
+    case 'rejected':
+    case 'canceled':
+      return { type: `sign-task.${fact.kind}`, payload: { ...base, reason: fact.reason } }
+    case 'urged':
+      return { type: 'sign-task.urged', payload: { ...base, actorIds: fact.actorIds } }
+    case 'actor-signing':
+    case 'actor-abandoned':
+      return null
+    case 'actor-ready':
+      return { type: 'sign-task.actor-ready', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+    case 'actor-viewed':
+      return { type: 'sign-task.viewed', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+    case 'actor-signed':
+      return { type: 'sign-task.signed', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+    case 'actor-notified':
+      return { type: 'sign-task.copied', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+    case 'actor-rejected':
+      return {
+        type: 'sign-task.actor-rejected',
+        payload: { ...base, ...actorPayload(task, fact.actorId), reason: fact.reason },
+      }
+  }
+}
+
+function actorPayload(task: Task, actorId: string): Record<string, unknown> {
+  const actor = task.actors.find((one) => one.id === actorId)
+  return { actorId, actorRef: actor?.ref ?? null, actorName: actor?.name ?? null }
+}
+
+/** Keeps the loaded task in step with what was written, for a second command in the same transaction. */
+function keepUp(task: Task, facts: readonly TaskFact[], now: Date): void {
+  const state = facts.reduce((at, fact) => evolve(at, fact, now), stateOf(task))
+  task.row.status = state.status
+  task.urgedAt = [...state.urgedAt]
+  for (const actor of task.actors) {
+    actor.status = state.actors.find((one) => one.id === actor.id)?.status ?? actor.status
+  }
+}
