@@ -38,7 +38,15 @@ export async function openSession(
     .execute()
   return {
     token,
-    caller: { kind: 'session', sessionId: id, ...who, subjectId: who.personId, role: 'self' },
+    // Named one by one: what is handed in may carry more, a password hash for one.
+    caller: {
+      kind: 'session',
+      sessionId: id,
+      accountId: who.accountId,
+      personId: who.personId,
+      subjectId: who.personId,
+      role: 'self',
+    },
   }
 }
 
