@@ -38,6 +38,8 @@ export interface PdfFile {
   readonly sections: readonly XrefSection[]
   readonly repaired: boolean
   readonly parsed: Map<number, PdfValue>
+  /** Where each parsed object ends, by its offset. */
+  readonly ends: Map<number, number>
   readonly containers: Map<number, ObjectStream>
   inflated: number
 }
@@ -105,6 +107,7 @@ function makeFile(
     sections,
     repaired,
     parsed: new Map(),
+    ends: new Map(),
     containers: new Map(),
     inflated: 0,
   }
@@ -142,6 +145,18 @@ function openStrict(bytes: Uint8Array, header: Header): PdfView {
   const sections = readChain(bytes, offset, bias)
   refuseEncryption(sections)
   return viewOf(makeFile(bytes, header, bias, sections, false))
+}
+
+/** Absolute offset of the section the last `startxref` of these bytes means; undefined if it means none. */
+export function newestSectionOffset(bytes: Uint8Array, bias: number): number | undefined {
+  const named = lastStartxref(bytes)
+  if (named === undefined) return undefined
+  try {
+    return locateSection(bytes, named, bias).offset
+  } catch (fault) {
+    if (fault instanceof SyntaxFault) return undefined
+    throw fault
+  }
 }
 
 /** The value of the last `startxref` in the last part of the file. */
@@ -225,6 +240,7 @@ export function readEntry(view: PdfView, num: number, entry: XrefEntry, depth: n
   if (object.num !== num)
     throw new SyntaxFault(`object ${num} expected at ${entry.offset}, found ${object.num}`)
   file.parsed.set(entry.offset, object.value)
+  file.ends.set(entry.offset, object.end)
   return object.value
 }
 

@@ -35,3 +35,13 @@ export {
 export { type FontSubset, subsetFont } from './subset.ts'
 export { chineseDate, drawText, type TextOptions } from './text.ts'
 export { type Font, parseFont } from './truetype.ts'
+export type { ChangeLevel } from './difference.ts'
+export type {
+  CertificateFacts,
+  ChangesAfter,
+  PdfVerification,
+  Problem,
+  SignatureReport,
+  SignatureStatus,
+} from './report.ts'
+export { type VerifyOptions, verifyPdf } from './verify.ts'

@@ -1,0 +1,387 @@
+import { catalogOf, entryOf, type PdfView, resolve } from './file.ts'
+import {
+  dictOf,
+  eachRef,
+  isDict,
+  isRef,
+  isStream,
+  nameOf,
+  type PdfDict,
+  type PdfRef,
+  type PdfValue,
+  sameValue,
+} from './objects.ts'
+import { numbersOf, type Revision, readQuietly } from './revisions.ts'
+import type { XrefEntry } from './xref.ts'
+
+/** How far an update went, in rising order. `validation` is validation data, metadata and document timestamps. */
+export type ChangeLevel = 'none' | 'validation' | 'signatures' | 'form' | 'other'
+
+const ORDER: readonly ChangeLevel[] = ['none', 'validation', 'signatures', 'form', 'other']
+
+export function worse(a: ChangeLevel, b: ChangeLevel): ChangeLevel {
+  return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b
+}
+
+export interface ChangeFinding {
+  /** Object number, 0 for the trailer. */
+  readonly object: number
+  readonly level: ChangeLevel
+  readonly rule: string
+}
+
+export interface StepDifference {
+  readonly level: ChangeLevel
+  /** Everything beyond validation data, with the rule that judged it. */
+  readonly findings: readonly ChangeFinding[]
+}
+
+interface Step {
+  readonly before: PdfView
+  readonly after: PdfView
+  readonly changed: Map<number, PdfValue>
+  readonly added: Set<number>
+  reachable: Set<number> | undefined
+  referrers: Map<number, Set<number>> | undefined
+}
+
+/**
+ * Compares one revision with the one before it, object by object. Only what a rule of the whitelist clears is
+ * allowed; the rest is `other`. `dangling` are numbers that older objects already pointed to in vain.
+ */
+export function compareRevisions(
+  older: Revision,
+  newer: Revision,
+  dangling: ReadonlySet<number>,
+): StepDifference {
+  const step: Step = {
+    before: older.view,
+    after: newer.view,
+    changed: new Map(),
+    added: new Set(),
+    reachable: undefined,
+    referrers: undefined,
+  }
+  for (const num of numbersOf(newer)) collect(step, num, dangling)
+  const findings: ChangeFinding[] = []
+  compareTrailers(step, findings)
+  const cleared = new Set<number>()
+  compareCatalogs(step, findings, cleared)
+  for (const [num, old] of step.changed) {
+    if (cleared.has(num)) continue
+    const finding = judge(step, num, old)
+    if (finding.level !== 'none') findings.push(finding)
+  }
+  const level = findings.reduce<ChangeLevel>((worst, finding) => worse(worst, finding.level), 'none')
+  return { level, findings }
+}
+
+function collect(step: Step, num: number, dangling: ReadonlySet<number>): void {
+  const oldEntry = entryOf(step.before, num)
+  const newEntry = entryOf(step.after, num)
+  if (sameEntry(oldEntry, newEntry)) return
+  const old = oldEntry && oldEntry.type !== 'free' ? readQuietly(step.before, num) : null
+  if (old === null) {
+    if (newEntry === undefined || newEntry.type === 'free') return
+    // Something already pointed here: the object is not merely new, it changes what that shows.
+    if (dangling.has(num)) step.changed.set(num, null)
+    else step.added.add(num)
+    return
+  }
+  if (!sameValue(old, readQuietly(step.after, num))) step.changed.set(num, old)
+}
+
+function sameEntry(a: XrefEntry | undefined, b: XrefEntry | undefined): boolean {
+  if (!a || !b) return a === b
+  if (a.type === 'offset') return b.type === 'offset' && a.offset === b.offset
+  // The same place in an object stream is the same object only if that stream is; compare by value instead.
+  return a.type === 'free' && b.type === 'free'
+}
+
+function compareTrailers(step: Step, findings: ChangeFinding[]): void {
+  const report = (rule: string) => findings.push({ object: 0, level: 'other', rule })
+  if (!sameValue(step.before.trailer.get('Root'), step.after.trailer.get('Root'))) report('trailer.root')
+  if (step.after.trailer.has('Encrypt')) report('trailer.encrypt')
+}
+
+const CATALOG_KEYS = new Set(['DSS', 'Extensions', 'Metadata', 'Version', 'MarkInfo'])
+
+function compareCatalogs(step: Step, findings: ChangeFinding[], cleared: Set<number>): void {
+  const root = catalogOf(step.after).ref.num
+  const before = dictOf(readQuietly(step.before, root))
+  const after = dictOf(readQuietly(step.after, root))
+  if (!before || !after) {
+    findings.push({ object: root, level: 'other', rule: 'catalog.missing' })
+    return
+  }
+  cleared.add(root)
+  for (const key of differingKeys(before, after)) {
+    if (key === 'AcroForm') continue
+    if (key === 'Perms' && isCertificationAdded(step, before, after)) continue
+    const level = CATALOG_KEYS.has(key) ? 'validation' : 'other'
+    findings.push({ object: root, level, rule: `catalog.${key}` })
+  }
+  compareForms(step, before.get('AcroForm'), after.get('AcroForm'), root, findings, cleared)
+  clearMetadata(step, after, cleared, findings)
+}
+
+/** A certification may add /Perms, but nothing may change one that is there. */
+function isCertificationAdded(step: Step, before: PdfDict, after: PdfDict): boolean {
+  const perms = resolve(step.after, after.get('Perms'))
+  return !before.has('Perms') && isDict(perms) && [...perms.keys()].every((key) => key === 'DocMDP')
+}
+
+/** Metadata, document information and validation data may change, as long as they stay what they are. */
+function clearMetadata(step: Step, catalog: PdfDict, cleared: Set<number>, findings: ChangeFinding[]): void {
+  const allow = (num: number, rule: string) => {
+    if (!step.changed.has(num)) return
+    cleared.add(num)
+    findings.push({ object: num, level: 'validation', rule })
+  }
+  const metadata = catalog.get('Metadata')
+  if (isRef(metadata)) {
+    const value = readQuietly(step.after, metadata.num)
+    if (isStream(value) && nameOf(value.dict.get('Type')) === 'Metadata') allow(metadata.num, 'metadata')
+  }
+  const info = step.after.trailer.get('Info')
+  if (
+    isRef(info) &&
+    sameValue(info, step.before.trailer.get('Info')) &&
+    isDict(readQuietly(step.after, info.num))
+  ) {
+    allow(info.num, 'info')
+  }
+  const dss = catalog.get('DSS')
+  const store = resolve(step.after, dss)
+  if (!isDict(store)) return
+  const own = new Set<number>()
+  if (isRef(dss)) own.add(dss.num)
+  const note = (value: PdfValue | undefined, depth: number) => {
+    if (isRef(value)) {
+      const target = readQuietly(step.after, value.num)
+      if (isStream(target) || depth > 4) return
+      own.add(value.num)
+      note(target, depth + 1)
+    } else if (Array.isArray(value)) for (const item of value) note(item, depth + 1)
+    else if (isDict(value)) for (const item of value.values()) note(item, depth + 1)
+  }
+  note(store, 0)
+  for (const num of own) {
+    const old = step.changed.get(num)
+    // Only containers of the store itself: a page that is hung into it stays a page.
+    if (
+      old !== undefined &&
+      !isStream(old) &&
+      nameOf(dictOf(old)?.get('Type')) !== 'Page' &&
+      !isFormObject(old)
+    ) {
+      allow(num, 'dss')
+    }
+  }
+}
+
+function isFormObject(value: PdfValue): boolean {
+  const dict = dictOf(value)
+  return (
+    dict !== undefined && (dict.has('FT') || nameOf(dict.get('Subtype')) === 'Widget' || dict.has('Kids'))
+  )
+}
+
+function compareForms(
+  step: Step,
+  before: PdfValue | undefined,
+  after: PdfValue | undefined,
+  root: number,
+  findings: ChangeFinding[],
+  cleared: Set<number>,
+): void {
+  const old = resolve(step.before, before)
+  const now = resolve(step.after, after)
+  const place = isRef(after) ? after.num : root
+  if (isRef(after)) cleared.add(after.num)
+  if (sameValue(old, now) && !isRef(dictOf(now)?.get('Fields'))) return
+  if (!isDict(now)) {
+    findings.push({ object: place, level: 'other', rule: 'form.removed' })
+    return
+  }
+  const oldDict = dictOf(old) ?? new Map<string, PdfValue>()
+  for (const key of differingKeys(oldDict, now)) {
+    if (key === 'Fields' || key === 'SigFlags') continue
+    // Default resources and appearance matter only to fields that are rebuilt; XFA replaces the whole form.
+    const level = key === 'DR' || key === 'DA' ? 'validation' : key === 'NeedAppearances' ? 'form' : 'other'
+    findings.push({ object: place, level, rule: `form.${key}` })
+  }
+  const fieldsValue = now.get('Fields')
+  if (isRef(fieldsValue)) cleared.add(fieldsValue.num)
+  const oldFields = resolve(step.before, oldDict.get('Fields'))
+  const newFields = resolve(step.after, fieldsValue)
+  const grown = growth(
+    step,
+    Array.isArray(oldFields) ? oldFields : [],
+    Array.isArray(newFields) ? newFields : [],
+  )
+  if (grown !== 'none') findings.push({ object: place, level: grown, rule: 'form.fields' })
+}
+
+function differingKeys(before: PdfDict, after: PdfDict): string[] {
+  const keys = new Set([...before.keys(), ...after.keys()])
+  return [...keys].filter((key) => !sameValue(before.get(key), after.get(key)))
+}
+
+/** What it means that a list grew from `old` to `now`: only new signature fields may be added, nothing removed. */
+function growth(step: Step, old: readonly PdfValue[], now: readonly PdfValue[]): ChangeLevel {
+  let at = 0
+  let level: ChangeLevel = 'none'
+  for (const item of now) {
+    if (at < old.length && sameValue(item, old[at])) at++
+    else level = worse(level, isRef(item) ? newField(step, item) : 'other')
+  }
+  return at === old.length ? level : 'other'
+}
+
+/** Judges a field or widget that was not there before. */
+function newField(step: Step, ref: PdfRef): ChangeLevel {
+  if (!step.added.has(ref.num)) return 'other'
+  const dict = dictOf(readQuietly(step.after, ref.num))
+  if (!dict) return 'other'
+  const owner = nameOf(resolve(step.after, dict.get('FT')))
+    ? dict
+    : dictOf(resolve(step.after, dict.get('Parent')))
+  if (nameOf(resolve(step.after, owner?.get('FT'))) !== 'Sig') return 'other'
+  // Actions have no business on a signature, and an unsigned field that draws something is a disguise.
+  if (dict.has('A') || dict.has('AA')) return 'other'
+  const value = dictOf(resolve(step.after, owner?.get('V')))
+  if (!value) return dict.has('AP') ? 'other' : 'signatures'
+  return nameOf(resolve(step.after, value.get('Type'))) === 'DocTimeStamp' ? 'validation' : 'signatures'
+}
+
+function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
+  const now = readQuietly(step.after, num)
+  const say = (level: ChangeLevel, rule: string): ChangeFinding => ({ object: num, level, rule })
+  if (typeOf(old) === 'XRef' && typeOf(now) === 'XRef') return say('none', 'xref')
+  if (Array.isArray(old) && Array.isArray(now)) {
+    const level = growth(step, old, now)
+    if (level !== 'other') return say(level, 'array.grown')
+  }
+  if (isDict(old) && isDict(now)) {
+    if (typeOf(old) === 'Page') return say(pageLevel(step, old, now), 'page')
+    const field = fieldLevel(step, old, now)
+    if (field) return say(field, 'field')
+  }
+  if (isAppearanceOnly(step, num)) return say('form', 'appearance')
+  if (!reachableSet(step).has(num)) return say('none', 'unreachable')
+  return say('other', now === null ? 'object.removed' : 'object.changed')
+}
+
+function typeOf(value: PdfValue): string | undefined {
+  return nameOf(dictOf(value)?.get('Type'))
+}
+
+/** Of a page only the annotations may change, and only by signature widgets added to them. */
+function pageLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel {
+  if (differingKeys(old, now).some((key) => key !== 'Annots')) return 'other'
+  const before = resolve(step.before, old.get('Annots'))
+  const after = resolve(step.after, now.get('Annots'))
+  return growth(step, Array.isArray(before) ? before : [], Array.isArray(after) ? after : [])
+}
+
+const SIGNATURE_KEYS = new Set(['V', 'AP', 'AS', 'M', 'F', 'DA', 'MK', 'Type', 'P'])
+const VALUE_KEYS = new Set(['V', 'AP', 'AS', 'M', 'DV', 'I', 'RV', 'MK'])
+
+/** Judges a changed field or widget; undefined if it is neither. */
+function fieldLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel | undefined {
+  const type = inherited(step.before, old, 'FT')
+  if (type === undefined) {
+    // A node of the field tree without type of its own: it may gain signature fields.
+    if (!old.has('Kids') || !old.has('T')) return undefined
+    if (differingKeys(old, now).some((key) => key !== 'Kids')) return 'other'
+    const before = resolve(step.before, old.get('Kids'))
+    const after = resolve(step.after, now.get('Kids'))
+    return growth(step, Array.isArray(before) ? before : [], Array.isArray(after) ? after : [])
+  }
+  if (!sameValue(type, inherited(step.after, now, 'FT') ?? null)) return 'other'
+  const keys = differingKeys(old, now)
+  if (nameOf(type) !== 'Sig') return keys.every((key) => VALUE_KEYS.has(key)) ? 'form' : 'other'
+  // A signature that is there stays as it is; an empty field may be signed, once, by something new.
+  if (inherited(step.before, old, 'V') !== undefined) return 'other'
+  if (!keys.every((key) => SIGNATURE_KEYS.has(key))) return 'other'
+  const value = now.get('V')
+  if (value === undefined) return keys.includes('AP') ? 'other' : 'signatures'
+  return !isRef(value) || step.added.has(value.num) ? 'signatures' : 'other'
+}
+
+function inherited(view: PdfView, dict: PdfDict, key: string): PdfValue | undefined {
+  let node: PdfDict | undefined = dict
+  for (let depth = 0; node && depth < 32; depth++) {
+    const value = node.get(key)
+    if (value !== undefined) return resolve(view, value)
+    node = dictOf(resolve(view, node.get('Parent')))
+  }
+  return undefined
+}
+
+/** True if the object hangs only in the appearances of form fields that carry no signature. */
+function isAppearanceOnly(step: Step, num: number): boolean {
+  const referrers = referrersOf(step).get(num)
+  if (!referrers || referrers.size === 0) return false
+  for (const referrer of referrers) {
+    const dict = dictOf(readQuietly(step.after, referrer))
+    if (!dict) return false
+    const type = nameOf(inherited(step.after, dict, 'FT'))
+    if (type === undefined || (type === 'Sig' && inherited(step.before, dict, 'V') !== undefined))
+      return false
+    for (const [key, value] of dict) {
+      if (key === 'AP') continue
+      let elsewhere = false
+      eachRef(value, (ref) => {
+        if (ref.num === num) elsewhere = true
+      })
+      if (elsewhere) return false
+    }
+  }
+  return true
+}
+
+function allNumbers(view: PdfView): Set<number> {
+  const numbers = new Set<number>()
+  for (const section of view.sections) for (const num of section.numbers()) numbers.add(num)
+  return numbers
+}
+
+function referrersOf(step: Step): Map<number, Set<number>> {
+  if (step.referrers) return step.referrers
+  const map = new Map<number, Set<number>>()
+  for (const num of allNumbers(step.after)) {
+    eachRef(readQuietly(step.after, num), (ref) => {
+      const set = map.get(ref.num)
+      if (set) set.add(num)
+      else map.set(ref.num, new Set([num]))
+    })
+  }
+  step.referrers = map
+  return map
+}
+
+/** Every object that can be reached from the trailer of the newer revision. */
+function reachableSet(step: Step): Set<number> {
+  if (step.reachable) return step.reachable
+  const seen = new Set<number>()
+  const queue: number[] = []
+  const visit = (ref: PdfRef) => {
+    if (seen.has(ref.num)) return
+    seen.add(ref.num)
+    queue.push(ref.num)
+  }
+  for (const key of ['Root', 'Info']) eachRef(step.after.trailer.get(key) ?? null, visit)
+  for (let num = queue.pop(); num !== undefined; num = queue.pop()) {
+    eachRef(readQuietly(step.after, num), visit)
+    // Objects in a stream hang on that stream: replacing it replaces them.
+    const entry = entryOf(step.after, num)
+    if (entry?.type === 'compressed' && !seen.has(entry.container)) {
+      seen.add(entry.container)
+      queue.push(entry.container)
+    }
+  }
+  step.reachable = seen
+  return seen
+}

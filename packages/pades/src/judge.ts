@@ -1,0 +1,239 @@
+import {
+  type Certificate,
+  type CmsVerification,
+  type DigestAlgorithm,
+  nameValue,
+  PkiError,
+  type PkiProblem,
+  parseSignedData,
+  problemTexts,
+  type SignedData,
+  validatePath,
+  verifySignedData,
+  verifyTimestampToken,
+} from '@yinxin/pki'
+import { sameBytes } from './objects.ts'
+import {
+  type CertificateFacts,
+  type Problem,
+  pdfProblem,
+  type SignatureReport,
+  type SignatureStatus,
+} from './report.ts'
+
+export interface TrustOptions {
+  readonly anchors: readonly Certificate[] | undefined
+  readonly at: Date | undefined
+}
+
+/** What the cryptography says about one signature, before looking at later revisions. */
+export interface Judgement {
+  readonly status: SignatureStatus
+  readonly problems: readonly Problem[]
+  readonly trusted: boolean | null
+  readonly certificate: Certificate | undefined
+  readonly certificates: readonly Uint8Array[]
+  readonly timestamp: Date | null
+  readonly claimedTime: Date | null
+  readonly level: SignatureReport['level']
+  readonly digestAlgorithm: string | null
+  readonly signatureAlgorithm: string | null
+}
+
+const SUBFILTERS = new Set(['ETSI.CAdES.detached', 'adbe.pkcs7.detached', 'adbe.pkcs7.sha1'])
+
+/** Verifies the CMS of a signature over the digest of its covered ranges. */
+export function judgeSignature(
+  contents: Uint8Array,
+  subFilter: string,
+  contentDigest: (algorithm: DigestAlgorithm) => Uint8Array,
+  claimed: Date | null,
+  trust: TrustOptions,
+): Judgement {
+  if (!SUBFILTERS.has(subFilter))
+    return failed('indeterminate', pdfProblem('subfilter_unsupported', 'error', subFilter))
+  const signedData = readContainer(contents)
+  if (!('signers' in signedData)) return failed('invalid', signedData)
+  const problems: Problem[] = []
+  const cms =
+    subFilter === 'adbe.pkcs7.sha1'
+      ? verifySignedData(signedData)
+      : verifySignedData(signedData, { contentDigest })
+  problems.push(...cms.problems.map(fromPki))
+  if (subFilter === 'adbe.pkcs7.sha1') {
+    // The container carries the SHA-1 of the document as its content (ISO 32000-1 §12.8.3.3.1).
+    const matches = signedData.content !== undefined && sameBytes(signedData.content, contentDigest('sha1'))
+    if (!matches) problems.push(pdfProblem('content_hash_mismatch'))
+  }
+  if (signedData.signers.length > 1) problems.push(pdfProblem('several_signers'))
+  const timestamp = judgeTimestamp(cms, trust, problems)
+  const claimedTime = claimed ?? signedData.signers[0]?.signingTime ?? null
+  const trusted = judgeTrust(cms, signedData, trust, timestamp ?? trust.at ?? claimedTime, problems)
+  const cades = subFilter === 'ETSI.CAdES.detached'
+  const tokens = (signedData.signers[0]?.timestampTokens.length ?? 0) > 0
+  return {
+    status: statusOf(problems),
+    problems,
+    trusted,
+    certificate: cms.signerCertificate,
+    certificates: ordered(cms.signerCertificate, signedData),
+    timestamp,
+    claimedTime,
+    level: `${cades ? 'B' : 'PKCS7'}-${tokens && timestamp ? 'T' : 'B'}`,
+    digestAlgorithm: cms.digestAlgorithm ?? null,
+    signatureAlgorithm: cms.signatureAlgorithm?.name ?? null,
+  }
+}
+
+/** Verifies a document timestamp: a token over the covered ranges (ISO 32000-2 §12.8.5). */
+export function judgeDocumentTimestamp(
+  contents: Uint8Array,
+  contentDigest: (algorithm: DigestAlgorithm) => Uint8Array,
+  trust: TrustOptions,
+): Judgement {
+  const result = verifyTimestampToken(
+    contents,
+    { contentDigest },
+    {
+      allowZeroPadding: true,
+      ...(trust.anchors ? { anchors: trust.anchors } : {}),
+      ...(trust.at ? { at: trust.at } : {}),
+    },
+  )
+  const problems = result.problems.map(fromPki)
+  return {
+    status: statusOf(problems),
+    problems,
+    trusted: trust.anchors ? (result.path?.ok ?? false) : null,
+    certificate: result.signerCertificate,
+    certificates: result.token ? ordered(result.signerCertificate, result.token.signedData) : [],
+    timestamp: result.ok ? (result.genTime ?? null) : null,
+    claimedTime: result.genTime ?? null,
+    level: null,
+    digestAlgorithm: result.token?.messageImprint.algorithm ?? null,
+    signatureAlgorithm: result.cms?.signatureAlgorithm?.name ?? null,
+  }
+}
+
+export function failed(status: SignatureStatus, problem: Problem): Judgement {
+  return {
+    status,
+    problems: [problem],
+    trusted: null,
+    certificate: undefined,
+    certificates: [],
+    timestamp: null,
+    claimedTime: null,
+    level: null,
+    digestAlgorithm: null,
+    signatureAlgorithm: null,
+  }
+}
+
+function readContainer(contents: Uint8Array): SignedData | Problem {
+  try {
+    return parseSignedData(contents, { allowZeroPadding: true })
+  } catch (error) {
+    if (error instanceof PkiError) return pdfProblem('cms_unreadable', 'error', error.message)
+    throw error
+  }
+}
+
+function judgeTimestamp(cms: CmsVerification, trust: TrustOptions, problems: Problem[]): Date | null {
+  const info = cms.signers[0]?.info
+  let earliest: Date | null = null
+  for (const token of info?.timestampTokens ?? []) {
+    const result = verifyTimestampToken(
+      token,
+      { content: info?.signature ?? new Uint8Array(0) },
+      {
+        ...(trust.anchors ? { anchors: trust.anchors } : {}),
+      },
+    )
+    if (result.ok && result.genTime) {
+      if (!earliest || result.genTime < earliest) earliest = result.genTime
+      continue
+    }
+    const untrusted = trust.anchors !== undefined && result.path?.ok === false
+    const particulars = result.problems
+      .filter(({ severity }) => severity === 'error')
+      .map(({ message }) => message)
+    problems.push(
+      pdfProblem(untrusted ? 'timestamp_untrusted' : 'timestamp_invalid', 'error', particulars.join(' ')),
+    )
+  }
+  return earliest
+}
+
+function judgeTrust(
+  cms: CmsVerification,
+  signedData: SignedData,
+  trust: TrustOptions,
+  at: Date | null,
+  problems: Problem[],
+): boolean | null {
+  if (!trust.anchors) return null
+  const leaf = cms.signerCertificate
+  if (!leaf) return false
+  const path = validatePath({
+    leaf,
+    intermediates: signedData.certificates,
+    anchors: trust.anchors,
+    // Without any time to go by, the certificate's own start is the only one that cannot be too late.
+    at: at ?? leaf.notBefore,
+    purpose: 'signing',
+    ...(signedData.crls.length > 0 ? { crls: signedData.crls } : {}),
+  })
+  problems.push(...path.problems.map(fromPki))
+  return path.ok
+}
+
+function fromPki({ code, severity, message }: PkiProblem): Problem {
+  return { code, severity, message, zh: problemText(code, message) }
+}
+
+function problemText(code: PkiProblem['code'], message: string): string {
+  return problemTexts[code]?.zh ?? message
+}
+
+/** Problems that leave the question open rather than answer it with no (EN 319 102-1 §5.1.3). */
+const OPEN = new Set([
+  'unsupported-digest',
+  'unsupported-signature',
+  'untrusted',
+  'expired',
+  'not-yet-valid',
+  'revocation-unknown',
+  'subfilter_unsupported',
+  'timestamp_untrusted',
+])
+
+export function statusOf(problems: readonly Problem[]): SignatureStatus {
+  const errors = problems.filter(({ severity }) => severity === 'error')
+  if (errors.length === 0) return 'valid'
+  return errors.every(({ code }) => OPEN.has(code)) ? 'indeterminate' : 'invalid'
+}
+
+function ordered(signer: Certificate | undefined, signedData: SignedData): Uint8Array[] {
+  const others = signedData.certificates.filter((one) => one !== signer).map((one) => one.der)
+  return signer ? [signer.der, ...others] : others
+}
+
+export function factsOf(certificate: Certificate | undefined): CertificateFacts | null {
+  if (!certificate) return null
+  return {
+    subject: certificate.subject.text,
+    issuer: certificate.issuer.text,
+    serialHex: certificate.serialHex,
+    notBefore: certificate.notBefore.toISOString(),
+    notAfter: certificate.notAfter.toISOString(),
+    fingerprintSha256: certificate.fingerprintSha256,
+  }
+}
+
+export function displayName(certificate: Certificate | undefined): string {
+  if (!certificate) return ''
+  return (
+    nameValue(certificate.subject, 'CN') ?? nameValue(certificate.subject, 'O') ?? certificate.subject.text
+  )
+}

@@ -1,0 +1,82 @@
+import { entryOf, fetchObject, newestSectionOffset, type PdfFile, type PdfView, viewAt } from './file.ts'
+import { eachRef, type PdfValue } from './objects.ts'
+import { PdfRefusal } from './refusal.ts'
+import { isSpace, matchesAt, SyntaxFault } from './syntax.ts'
+
+/** One state of the file: what an incremental update (or the original) left. Index 0 is the newest. */
+export interface Revision {
+  readonly index: number
+  readonly view: PdfView
+  /** How many sections of the chain belong to it: two in a linearized file. */
+  readonly sectionCount: number
+  /** Offset of the section its `startxref` names. */
+  readonly offset: number
+}
+
+/** The revisions of a file, newest first. */
+export function revisionsOf(file: PdfFile): Revision[] {
+  const revisions: Revision[] = []
+  const { sections } = file
+  for (let i = 0; i < sections.length; ) {
+    let count = 1
+    // A first-page section of a linearized file stands before the main one it points to: one revision.
+    while ((sections[i + count]?.offset ?? -1) > (sections[i + count - 1]?.offset ?? 0)) count++
+    revisions.push({
+      index: revisions.length,
+      view: viewAt(file, i),
+      sectionCount: count,
+      offset: sections[i]?.offset ?? -1,
+    })
+    i += count
+  }
+  return revisions
+}
+
+/** The revision that bytes `[0, end)` end with, or undefined if they are no complete revision of this file. */
+export function revisionEndingAt(
+  file: PdfFile,
+  revisions: readonly Revision[],
+  end: number,
+): Revision | undefined {
+  if (!endsWithMarker(file.bytes, end)) return undefined
+  const offset = newestSectionOffset(file.bytes.subarray(0, end), file.bias)
+  return offset === undefined ? undefined : revisions.find((revision) => revision.offset === offset)
+}
+
+function endsWithMarker(bytes: Uint8Array, end: number): boolean {
+  let last = end
+  while (last > 0 && isSpace(bytes[last - 1])) last--
+  return matchesAt(bytes, last - 5, '%%EOF')
+}
+
+/** Object numbers the sections of one revision speak of. */
+export function numbersOf(revision: Revision): Set<number> {
+  const numbers = new Set<number>()
+  for (const section of revision.view.sections.slice(0, revision.sectionCount)) {
+    for (const num of section.numbers()) numbers.add(num)
+  }
+  return numbers
+}
+
+/** An object, or null where it cannot be read: a report must not stop at one bad object. */
+export function readQuietly(view: PdfView, num: number): PdfValue {
+  try {
+    return fetchObject(view, num)
+  } catch (fault) {
+    if (fault instanceof SyntaxFault || (fault instanceof PdfRefusal && fault.code === 'damaged')) return null
+    throw fault
+  }
+}
+
+/** References in a revision's own objects that name nothing in its view: a later object could slip in there. */
+export function danglingIn(revision: Revision, numbers: Iterable<number>, into: Set<number>): void {
+  const { view } = revision
+  for (const num of numbers) {
+    eachRef(readQuietly(view, num), (ref) => {
+      if (!into.has(ref.num)) {
+        const entry = entryOf(view, ref.num)
+        if (entry === undefined || entry.type === 'free') into.add(ref.num)
+      }
+    })
+  }
+}

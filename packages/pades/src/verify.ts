@@ -1,0 +1,318 @@
+import { type DigestAlgorithm, parseCertificate } from '@yinxin/pki'
+import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
+import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
+import { openPdf, type PdfFile, resolve } from './file.ts'
+import {
+  displayName,
+  factsOf,
+  failed,
+  type Judgement,
+  judgeDocumentTimestamp,
+  judgeSignature,
+  statusOf,
+  type TrustOptions,
+} from './judge.ts'
+import { isRef, nameOf, stringBytes, textOf } from './objects.ts'
+import { eachPage } from './pages.ts'
+import { PdfRefusal } from './refusal.ts'
+import {
+  type ChangesAfter,
+  type PdfVerification,
+  type Problem,
+  pdfProblem,
+  type SignatureReport,
+} from './report.ts'
+import {
+  danglingIn,
+  numbersOf,
+  type Revision,
+  readQuietly,
+  revisionEndingAt,
+  revisionsOf,
+} from './revisions.ts'
+import { parsePdfDate } from './serialise.ts'
+import { docMdpLevel } from './sign.ts'
+import { type FoundSignature, findSignatures } from './signature-fields.ts'
+import { isSpace, SyntaxFault } from './syntax.ts'
+
+export interface VerifyOptions {
+  /** DER of the certificates to trust. Left out, only integrity is judged. */
+  readonly trust?: readonly Uint8Array[]
+  /** Time to judge certificates at when there is no timestamp; the claimed signing time otherwise. */
+  readonly at?: Date
+}
+
+/**
+ * Verifies every signature of a file and what happened after it. Bad signatures are reported, never thrown.
+ * @throws PdfRefusal if the file cannot be read at all
+ */
+export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVerification {
+  const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at }
+  // 1. Facts: revisions, signatures, what each update changed.
+  const { file } = openPdf(pdf)
+  const revisions = revisionsOf(file)
+  const found = findSignatures(revisions)
+  const oldest = oldestSigned(file, revisions, found)
+  const steps = compareSteps(revisions, oldest)
+  // 2. Judgement of each signature.
+  const digest = rangeDigester(pdf)
+  const pageOf = pageIndex(file, revisions)
+  const reach = found.length > 0 ? reachOf(revisions) : []
+  const context: Context = {
+    file,
+    revisions,
+    steps,
+    reach,
+    digest,
+    trust,
+    pageOf,
+    policy: certificationOf(found),
+  }
+  const judged = found.map((signature) => judgeOne(context, signature))
+  // 3. The whole.
+  const reports = judged.map(({ report }) => report)
+  const isTimestamp = (report: SignatureReport) => report.subFilter === 'ETSI.RFC3161'
+  const signatures = reports.filter((report) => !isTimestamp(report))
+  const good = (report: SignatureReport) =>
+    report.status === 'valid' &&
+    report.trusted !== false &&
+    (report.changesAfter === 'none' || report.changesAfter === 'signatures')
+  return {
+    ok: signatures.length > 0 && reports.every(good),
+    signatures,
+    documentTimestamps: reports.filter(isTimestamp),
+    revisions: revisions.length,
+    repaired: file.repaired,
+    changes: steps.flatMap((step, revision) =>
+      (step?.findings ?? []).map((finding) => ({ revision, ...finding })),
+    ),
+  }
+}
+
+interface Context {
+  readonly file: PdfFile
+  readonly revisions: readonly Revision[]
+  /** What revision `i` changed against revision `i + 1`; only for those after the oldest signature. */
+  readonly steps: readonly (StepDifference | undefined)[]
+  /** Last byte used by each revision and those before it. */
+  readonly reach: readonly number[]
+  readonly digest: RangeDigest
+  readonly trust: TrustOptions
+  readonly pageOf: (num: number) => number | undefined
+  readonly policy: { readonly signature: FoundSignature; readonly level: 1 | 2 | 3 } | undefined
+}
+
+function oldestSigned(
+  file: PdfFile,
+  revisions: readonly Revision[],
+  found: readonly FoundSignature[],
+): number {
+  let oldest = 0
+  for (const signature of found) {
+    const { end } = coverageOf(signature, file.bytes.length)
+    oldest = Math.max(oldest, revisionEndingAt(file, revisions, end)?.index ?? revisions.length - 1)
+  }
+  return oldest
+}
+
+/** Compares each update after the oldest signature with its predecessor: linear in what was appended. */
+function compareSteps(revisions: readonly Revision[], oldest: number): (StepDifference | undefined)[] {
+  const steps: (StepDifference | undefined)[] = []
+  if (oldest === 0) return steps
+  const dangling = new Set<number>()
+  for (let i = revisions.length - 1; i >= 0; i--) {
+    const revision = revisions[i]
+    const older = revisions[i + 1]
+    if (!revision) continue
+    if (older && i < oldest) {
+      try {
+        steps[i] = compareRevisions(older, revision, dangling)
+      } catch (fault) {
+        // A revision that cannot be read cannot be cleared.
+        if (!(fault instanceof SyntaxFault)) throw fault
+        steps[i] = { level: 'other', findings: [{ object: 0, level: 'other', rule: 'unreadable' }] }
+      }
+    }
+    danglingIn(revision, numbersOf(revision), dangling)
+  }
+  return steps
+}
+
+function certificationOf(found: readonly FoundSignature[]): Context['policy'] {
+  for (const signature of found) {
+    const level = docMdpLevel(signature.view, signature.dict)
+    if (level !== undefined) return { signature, level }
+  }
+  return undefined
+}
+
+function judgeOne(context: Context, found: FoundSignature): { report: SignatureReport } {
+  const { file, digest, trust } = context
+  const coverage = coverageOf(found, file.bytes.length)
+  const subFilter = nameOf(resolve(found.view, found.dict.get('SubFilter'))) ?? ''
+  const claimed = parsePdfDate(textOf(resolve(found.view, found.dict.get('M'))) ?? '')
+  const crypto = judgeCrypto(found, coverage, subFilter, claimed, digest, trust)
+  const after = judgeAfter(context, found, coverage)
+  const problems = [
+    ...coverage.faults.map((code) => pdfProblem(code)),
+    ...crypto.problems,
+    ...(found.removed ? [pdfProblem('signature_removed')] : []),
+    ...(file.repaired ? [pdfProblem('structure_repaired', 'warning')] : []),
+    ...after.problems,
+  ]
+  const status =
+    crypto.status === 'indeterminate' && statusOf(problems) === 'valid' ? 'indeterminate' : statusOf(problems)
+  return {
+    report: {
+      status,
+      signer: displayName(crypto.certificate),
+      signedAt: crypto.claimedTime?.toISOString() ?? null,
+      timestamp: crypto.timestamp?.toISOString() ?? null,
+      level: crypto.level,
+      coversWholeDocument: coverage.faults.length === 0 && coverage.end === file.bytes.length,
+      changesAfter: after.changes,
+      problems,
+      trusted: crypto.trusted,
+      fieldName: found.fieldNames[0] ?? '',
+      pages: pagesOf(context, found),
+      reason: textOf(resolve(found.view, found.dict.get('Reason'))) ?? null,
+      location: textOf(resolve(found.view, found.dict.get('Location'))) ?? null,
+      subFilter: subFilter === '' ? null : subFilter,
+      byteRange: coverage.byteRange,
+      certifies: docMdpLevel(found.view, found.dict) ?? null,
+      digestAlgorithm: crypto.digestAlgorithm,
+      signatureAlgorithm: crypto.signatureAlgorithm,
+      certificate: factsOf(crypto.certificate),
+      certificates: crypto.certificates,
+    },
+  }
+}
+
+function judgeCrypto(
+  found: FoundSignature,
+  coverage: Coverage,
+  subFilter: string,
+  claimed: Date | null,
+  digest: RangeDigest,
+  trust: TrustOptions,
+): Judgement {
+  if (!found.contents) return failed('invalid', pdfProblem('contents_missing'))
+  const contents = stringBytes(found.contents)
+  const readable = !coverage.faults.some(
+    (code) => code === 'byterange_malformed' || code === 'byterange_outside_file',
+  )
+  // Where nothing sensible is covered the digest is that of nothing, and cannot match.
+  const contentDigest = (algorithm: DigestAlgorithm) =>
+    readable ? digest(coverage, algorithm) : digest({ ...coverage, gapFrom: 0, gapTo: 0, end: 0 }, algorithm)
+  return subFilter === 'ETSI.RFC3161'
+    ? judgeDocumentTimestamp(contents, contentDigest, trust)
+    : judgeSignature(contents, subFilter, contentDigest, claimed, trust)
+}
+
+interface After {
+  readonly changes: ChangesAfter
+  readonly problems: readonly Problem[]
+}
+
+/** Judges everything behind the covered bytes. */
+function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage): After {
+  const { file, revisions, steps, policy } = context
+  if (coverage.faults.length > 0) return { changes: 'other', problems: [] }
+  const whole = coverage.end === file.bytes.length
+  const revision = revisionEndingAt(file, revisions, coverage.end)
+  if (!revision) {
+    if (whole && file.repaired) return { changes: 'none', problems: [] }
+    return { changes: 'other', problems: [pdfProblem(whole ? 'not_a_revision' : 'revision_bypassed')] }
+  }
+  const problems: Problem[] = []
+  if ((context.reach[revision.index] ?? 0) > coverage.end) problems.push(pdfProblem('entry_beyond_signature'))
+  if (revision.index === 0 && !onlySpaceAfter(file.bytes, coverage.end))
+    problems.push(pdfProblem('trailing_bytes'))
+  let level: ChangeLevel = 'none'
+  const rules: string[] = []
+  for (let i = 0; i < revision.index; i++) {
+    const step = steps[i]
+    if (!step) continue
+    level = worse(level, step.level)
+    for (const finding of step.findings) {
+      if (finding.level === 'other' || finding.level === 'form')
+        rules.push(`${finding.rule} ${finding.object}`)
+    }
+  }
+  if (problems.length > 0) level = 'other'
+  if (level === 'other')
+    problems.push(pdfProblem('changed_after_signing', 'error', rules.slice(0, 5).join(', ')))
+  if (level === 'form')
+    problems.push(pdfProblem('form_changed_after_signing', 'warning', rules.slice(0, 5).join(', ')))
+  if (
+    policy &&
+    policy.signature === found &&
+    policy.level === 1 &&
+    (level === 'signatures' || level === 'form')
+  ) {
+    problems.push(pdfProblem('docmdp_violation'))
+  }
+  const changes = level === 'validation' ? 'signatures' : level
+  // Bytes were appended even where no object changed: the document is no longer the last word of this signature.
+  return { changes: changes === 'none' && revision.index > 0 ? 'signatures' : changes, problems }
+}
+
+/**
+ * For each revision the last byte that its objects, and those of all before it, take up. An entry behind the signed
+ * bytes would let later content slip into a signed object.
+ */
+function reachOf(revisions: readonly Revision[]): number[] {
+  const reach: number[] = []
+  let furthest = 0
+  for (let i = revisions.length - 1; i >= 0; i--) {
+    const revision = revisions[i]
+    if (!revision) continue
+    const { view } = revision
+    for (const section of view.sections.slice(0, revision.sectionCount)) {
+      for (const num of section.numbers()) {
+        const entry = section.lookup(num)
+        if (entry?.type !== 'offset') continue
+        // The view's own object is parsed (and its end known) only if no newer section of it replaced this one.
+        readQuietly(view, num)
+        furthest = Math.max(furthest, entry.offset, view.file.ends.get(entry.offset) ?? 0)
+      }
+    }
+    reach[i] = furthest
+  }
+  return reach
+}
+
+function onlySpaceAfter(bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < bytes.length; i++) if (!isSpace(bytes[i])) return false
+  return true
+}
+
+/** Page numbers by object number, read only when a signature is visible. */
+function pageIndex(file: PdfFile, revisions: readonly Revision[]): (num: number) => number | undefined {
+  let index: Map<number, number> | undefined
+  return (num) => {
+    if (!index) {
+      index = new Map()
+      const newest = revisions[0]
+      try {
+        if (newest) for (const page of eachPage(newest.view)) index.set(page.ref.num, index.size)
+      } catch (fault) {
+        if (!(fault instanceof SyntaxFault || fault instanceof PdfRefusal) || file.bytes.length === 0)
+          throw fault
+      }
+    }
+    return index.get(num)
+  }
+}
+
+function pagesOf(context: Context, found: FoundSignature): number[] {
+  const pages = new Set<number>()
+  for (const widget of found.widgets) {
+    const rect = resolve(found.view, widget.get('Rect'))
+    if (!Array.isArray(rect) || (rect[0] === rect[2] && rect[1] === rect[3])) continue
+    const page = widget.get('P')
+    const index = isRef(page) ? context.pageOf(page.num) : undefined
+    if (index !== undefined) pages.add(index)
+  }
+  return [...pages].sort((a, b) => a - b)
+}
