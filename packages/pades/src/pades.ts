@@ -45,3 +45,5 @@ export type {
   SignatureStatus,
 } from './report.ts'
 export { type VerifyOptions, verifyPdf } from './verify.ts'
+export { inspectPdf, type PdfInfo, type PdfPageInfo } from './inspect.ts'
+export type { ActiveContent, ActiveContentKind } from './scan.ts'
