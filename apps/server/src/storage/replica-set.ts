@@ -1,0 +1,131 @@
+import type { Domain, Placement, ReplicaWriter } from './domain.ts'
+import { refuse } from './errors.ts'
+import {
+  type GatherOptions,
+  gatherQuorum,
+  isQuorum,
+  quorums,
+  type StorageClass,
+  type WriteOutcome,
+} from './quorum.ts'
+
+/** The failure domains of both sites as one: writes go to all, count by quorum, and never wait for the slowest. */
+export interface ReplicaSet {
+  readonly domains: readonly Domain[]
+  writeSmall(
+    objectId: string,
+    body: Uint8Array,
+    bodySha256: string,
+    storageClass: StorageClass,
+  ): Promise<WriteOutcome>
+  /** `batches` is read once, piece by piece; what it throws ends the write and leaves nothing behind. */
+  writeLarge(
+    objectId: string,
+    batches: AsyncIterable<readonly Uint8Array[]>,
+    storageClass: StorageClass,
+  ): Promise<WriteOutcome>
+  domain(name: string): Domain | undefined
+  close(): Promise<void>
+}
+
+export function createReplicaSet(domains: readonly Domain[], options: GatherOptions): ReplicaSet {
+  const byName = new Map(domains.map((domain) => [domain.name, domain]))
+
+  function writeSmall(objectId: string, body: Uint8Array, bodySha256: string, storageClass: StorageClass) {
+    const writes = domains.map((domain) => ({
+      domain: domain.name,
+      site: domain.site,
+      done: domain.append(objectId, body, bodySha256),
+    }))
+    return gatherQuorum(quorums[storageClass], writes, options)
+  }
+
+  async function writeLarge(
+    objectId: string,
+    batches: AsyncIterable<readonly Uint8Array[]>,
+    storageClass: StorageClass,
+  ): Promise<WriteOutcome> {
+    const rule = quorums[storageClass]
+    const lost: { domain: Domain; error: unknown }[] = []
+    const open = new Map<Domain, ReplicaWriter>()
+
+    /** Runs a step in every domain at once; a domain that fails or hangs is left out from then on. */
+    async function everywhere(among: Iterable<Domain>, step: (domain: Domain) => Promise<void>) {
+      await Promise.all(
+        Array.from(among, async (domain) => {
+          try {
+            await within(options.timeoutMs, step(domain))
+          } catch (error) {
+            lost.push({ domain, error })
+            void open.get(domain)?.abort()
+            open.delete(domain)
+          }
+        }),
+      )
+    }
+
+    function requireHope() {
+      if (
+        isQuorum(
+          rule,
+          Array.from(open.keys(), (domain) => domain.site),
+        )
+      )
+        return
+      throw refuse('storage_unavailable', { reason: lost.map(({ domain }) => domain.name).join(', ') })
+    }
+
+    let underway = Promise.resolve()
+    try {
+      await everywhere(domains, async (domain) => {
+        const writer = await domain.begin(objectId)
+        if (lost.some((one) => one.domain === domain)) await writer.abort()
+        else open.set(domain, writer)
+      })
+      requireHope()
+      // While one batch is on its way to the disks, the next is read and encrypted; never more than two exist.
+      for await (const parts of batches) {
+        await underway
+        requireHope()
+        underway = everywhere([...open.keys()], (domain) => open.get(domain)!.write(parts))
+      }
+      await underway
+      requireHope()
+    } catch (error) {
+      await underway
+      await Promise.all(Array.from(open.values(), (writer) => writer.abort()))
+      throw error
+    }
+    const finished = Array.from(open, ([domain, writer]) => ({
+      domain: domain.name,
+      site: domain.site,
+      done: writer.finish(),
+    }))
+    const failedEarly = lost.map(({ domain, error }) => ({
+      domain: domain.name,
+      site: domain.site,
+      done: Promise.reject<Placement>(error),
+    }))
+    return gatherQuorum(rule, [...finished, ...failedEarly], options)
+  }
+
+  return {
+    domains,
+    writeSmall,
+    writeLarge,
+    domain: (name) => byName.get(name),
+    async close() {
+      await Promise.all(domains.map((domain) => domain.close()))
+    },
+  }
+}
+
+function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`no answer from the disk within ${timeoutMs} ms`)),
+      timeoutMs,
+    )
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
