@@ -21,7 +21,7 @@ export const refuse = defineRefusals({
     zh: '内容 {objectId} 的所有副本当前都无法读取，已通知运维，请稍后重试。',
     en: 'No copy of the content {objectId} can be read at the moment. Operations have been told; try again later.',
   },
-  range_not_satisfiable: {
+  stored_range_outside: {
     kind: 'invalid',
     zh: '请求的字节范围超出了文件大小。',
     en: 'The requested range of bytes lies outside the file.',

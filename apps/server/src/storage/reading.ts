@@ -14,9 +14,10 @@ import type { ReplicaSet } from './replica-set.ts'
 import { sealContext } from './sealed-content.ts'
 import type { StoredObject } from './store.ts'
 
-/** A part of the content: from `start` up to and without `end`. */
+/** A part of the content. */
 export interface ByteRange {
   start: number
+  /** Inclusive, as in HTTP. */
   end: number
 }
 
@@ -57,7 +58,7 @@ export async function* streamRange(
   replicas: ReplicaSet,
   object: StoredObject,
   key: KeyObject,
-  range: ByteRange,
+  range: { start: number; endBefore: number },
   onBad: OnBadReplica,
 ): AsyncGenerator<Buffer, boolean> {
   let at = range.start
@@ -65,8 +66,8 @@ export async function* streamRange(
     let source: { keys: MessageKeys; reader: ReplicaReader } | undefined
     try {
       source = await openSource(replicas, object, placement, key)
-      while (at < range.end) {
-        const content = await readWindow(source, object, at, range.end)
+      while (at < range.endBefore) {
+        const content = await readWindow(source, object, at, range.endBefore)
         at += content.length
         yield content
       }
@@ -144,10 +145,10 @@ async function readWindow(
   { keys, reader }: { keys: MessageKeys; reader: ReplicaReader },
   object: StoredObject,
   at: number,
-  end: number,
+  endBefore: number,
 ): Promise<Buffer> {
   const first = Math.floor(at / chunkBytes)
-  const count = Math.min(windowChunks, Math.floor((end - 1) / chunkBytes) - first + 1)
+  const count = Math.min(windowChunks, Math.floor((endBefore - 1) / chunkBytes) - first + 1)
   const from = envelopeBytes + headerBytes + first * sealedChunkBytes
   const sealed = await reader.read(from, Math.min(count * sealedChunkBytes, object.cipherSizeBytes - from))
   const opened: Buffer[] = []
@@ -156,7 +157,7 @@ async function readWindow(
     opened.push(keys.openChunk(first + index, chunk))
   }
   const skip = at - first * chunkBytes
-  return Buffer.concat(opened).subarray(skip, skip + (end - at))
+  return Buffer.concat(opened).subarray(skip, skip + (endBefore - at))
 }
 
 /** Everything before the ciphertext must be what the database says, or this is another object. */

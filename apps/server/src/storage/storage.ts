@@ -255,9 +255,16 @@ export function createStorage(deps: StorageDeps): Storage {
 
   async function* stream(object: string | StoredObject, range?: ByteRange): AsyncGenerator<Buffer> {
     const { found, key, onBad, healAfterwards } = await open(object)
-    const wanted = range ?? { start: 0, end: found.sizeBytes }
-    if (!(wanted.start >= 0 && wanted.start <= wanted.end && wanted.end <= found.sizeBytes))
-      throw refuse('range_not_satisfiable')
+    if (
+      range !== undefined &&
+      !(range.start >= 0 && range.start <= range.end && range.end < found.sizeBytes)
+    ) {
+      throw refuse('stored_range_outside')
+    }
+    const wanted = {
+      start: range?.start ?? 0,
+      endBefore: range === undefined ? found.sizeBytes : range.end + 1,
+    }
     try {
       const complete = yield* streamRange(replicas, found, key, wanted, onBad)
       if (!complete) throw refuse('content_unreadable', { objectId: found.id })
