@@ -7,6 +7,8 @@ create table sign_act (
   -- Changes with every attempt; the attempt that still owns the row may finish it.
   attempt_id uuid not null,
   attempts integer not null default 1,
+  -- The process that makes the attempt: it knows which of its own attempts still live.
+  holder uuid not null,
   status text not null check (status in ('intended', 'done', 'failed')),
   free_sign boolean not null,
   intended_at timestamptz not null,
