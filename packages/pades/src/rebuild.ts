@@ -98,6 +98,7 @@ export function rebuildSection(bytes: Uint8Array): XrefSection {
     form: 'rebuilt',
     trailer: made,
     hybrid: undefined,
+    highest,
     lookup: (num) => entries.get(num),
     numbers: () => entries.keys() as Generator<number>,
   }

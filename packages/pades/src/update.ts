@@ -1,8 +1,8 @@
-import { catalogOf, entryOf, type PdfView } from './file.ts'
+import { catalogOf, type PdfView } from './file.ts'
 import type { PdfDict, PdfRef, PdfValue } from './objects.ts'
 import { pdfName } from './objects.ts'
 import { Sink, writeValue } from './serialise.ts'
-import { FREE, type XrefEntry } from './xref.ts'
+import { FREE, MAX_OBJECT_NUMBER, type XrefEntry } from './xref.ts'
 
 /**
  * One incremental update (ISO 32000-2 §7.5.6): new and replaced objects, then a cross-reference
@@ -55,14 +55,15 @@ export function beginUpdate(view: PdfView): Update {
   }
 }
 
+/** Above everything the trailers claim and the tables hold: /Size alone is wrong in some files. */
 function firstFreeNumber(view: PdfView): number {
   let next = 1
   for (const section of view.sections) {
     const size = section.trailer.get('Size')
-    if (typeof size === 'number' && size < 8_000_000) next = Math.max(next, size)
+    // An absurd /Size must not push new numbers beyond what readers accept.
+    if (typeof size === 'number' && size < MAX_OBJECT_NUMBER / 2) next = Math.max(next, size)
+    next = Math.max(next, section.highest + 1)
   }
-  // /Size is wrong in some files: step over whatever is there.
-  while (entryOf(view, next) !== undefined) next++
   return next
 }
 

@@ -26,6 +26,8 @@ export interface XrefSection {
   readonly trailer: PdfDict
   /** The supplement of a hybrid file (/XRefStm). */
   readonly hybrid: XrefSection | undefined
+  /** The highest object number spoken of; /Size cannot be relied on. */
+  readonly highest: number
   lookup(num: number): XrefEntry | undefined
   /** Every object number the section speaks of. */
   numbers(): Generator<number>
@@ -54,6 +56,7 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
   const c = cursorAt(bytes, from)
   const parts: Subsection[] = []
   let irregular: Map<number, XrefEntry> | undefined
+  let highestIrregular = 0
   for (;;) {
     skipSpace(c)
     if (takeKeyword(c, 'trailer')) break
@@ -73,6 +76,7 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
       for (let i = 0; i < count; i++) {
         const entry = takeRow(c, bias)
         if (!irregular.has(first + i)) irregular.set(first + i, entry)
+        highestIrregular = Math.max(highestIrregular, first + i)
       }
     }
   }
@@ -93,6 +97,7 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
     form: 'table',
     trailer,
     hybrid,
+    highest: Math.max(highestOf(parts), highestIrregular, hybrid?.highest ?? 0),
     lookup(num) {
       const own = irregular?.get(num) ?? lookupRow(bytes, parts, num, bias)
       // A hybrid file hides objects as free entries of the table (ISO 32000-2 §7.5.8.4).
@@ -105,6 +110,10 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
       if (hybrid) yield* hybrid.numbers()
     },
   }
+}
+
+function highestOf(parts: readonly Subsection[]): number {
+  return parts.reduce((highest, { first, count }) => Math.max(highest, first + count - 1), 0)
 }
 
 function lookupRow(bytes: Uint8Array, parts: Subsection[], num: number, bias: number): XrefEntry | undefined {
@@ -189,6 +198,7 @@ function readXrefStream(bytes: Uint8Array, at: number, offset: number, bias: num
     form: 'stream',
     trailer: dict,
     hybrid: undefined,
+    highest: highestOf(parts),
     lookup(num) {
       for (const part of parts) {
         if (num < part.first || num >= part.first + part.count) continue

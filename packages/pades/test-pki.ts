@@ -1,0 +1,89 @@
+// A small certificate authority for tests, benchmarks and corpus runs of this package.
+import {
+  type CertificateProfile,
+  generateSigner,
+  issueCertificate,
+  issueTimestampToken,
+  parseCertificate,
+  type SignatureAlgorithm,
+  type Signer,
+  type SigningDigest,
+} from '@yinxin/pki'
+
+export interface Identity {
+  readonly signer: Signer
+  /** Leaf first. */
+  readonly certificates: readonly Uint8Array[]
+}
+
+export interface TestPki {
+  readonly root: Uint8Array
+  readonly rsa: Identity
+  readonly p256: Identity
+  issue(algorithm: SignatureAlgorithm, name: string, profile?: CertificateProfile): Identity
+  timestamp(digest: Uint8Array, algorithm: SigningDigest): Uint8Array
+}
+
+const DAY_MS = 86_400_000
+
+/** Makes fresh keys; certificates are valid around the given time. */
+export function createTestPki(at: Date): TestPki {
+  let serial = 1
+  const authority = generateSigner('ecdsa-p256-sha256')
+  const notBefore = new Date(at.getTime() - DAY_MS)
+  const next = () => Uint8Array.of(0x51, (serial >> 8) & 255, serial++ & 255)
+  const root = issueCertificate(
+    {
+      subject: { C: 'CN', O: 'Yinxin Test', CN: 'Yinxin Test Root' },
+      spki: authority.signer.spki,
+      serial: next(),
+      notBefore,
+      notAfter: new Date(at.getTime() + 3650 * DAY_MS),
+      issuer: 'self',
+      profile: 'root-ca',
+    },
+    authority.signer,
+  )
+  const issuer = parseCertificate(root)
+  const issue = (
+    algorithm: SignatureAlgorithm,
+    name: string,
+    profile: CertificateProfile = 'document-signing',
+  ) => {
+    const { signer } = generateSigner(algorithm)
+    const notAfter = new Date(at.getTime() + 300 * DAY_MS)
+    const leaf = issueCertificate(
+      {
+        subject: { C: 'CN', CN: name },
+        spki: signer.spki,
+        serial: next(),
+        notBefore,
+        notAfter,
+        issuer,
+        profile,
+      },
+      authority.signer,
+    )
+    return { signer, certificates: [leaf, root] }
+  }
+  const tsa = issue('ecdsa-p256-sha256', 'Yinxin Test TSA', 'timestamping')
+  const [tsaLeaf = root] = tsa.certificates
+  return {
+    root,
+    rsa: issue('rsa-pkcs1-sha256', '北京印信科技有限公司'),
+    p256: issue('ecdsa-p256-sha256', '王小明'),
+    issue,
+    timestamp: (digest, algorithm) =>
+      issueTimestampToken(
+        {
+          messageImprint: { algorithm, digest },
+          serial: next(),
+          genTime: at,
+          policyOid: '1.3.6.1.4.1.99999.1',
+        },
+        tsa.signer,
+        tsaLeaf,
+        [root],
+      ),
+  }
+}
