@@ -219,6 +219,12 @@ def unbase64(text):
     return data
 
 
+def unhex(text):
+    if not re.fullmatch(r"([0-9a-f]{2})*", text):
+        raise ValueError("hex is not canonical")
+    return bytes.fromhex(text)
+
+
 def parse_vkey(line):
     name, key_id, encoded = line.split("+", 2)
     data = unbase64(encoded)
@@ -255,7 +261,7 @@ def open_checkpoint(text, keys, allow_unknown):
         good.add((name, key_id, kind))
     lines = body[:-1].split("\n")
     origin, size, root = lines[0], lines[1], unbase64(lines[2])
-    if "" in lines or not re.fullmatch(r"0|[1-9]\d*", size) or len(root) != 32:
+    if "" in lines or not re.fullmatch(r"0|[1-9][0-9]*", size) or len(root) != 32:
         raise ValueError("body")
     if not any(name == origin and kind == 1 for name, _, kind in good):
         raise ValueError("not signed by its log")
@@ -272,7 +278,7 @@ def parse_proof(text):
     if lines.pop(0) != "c2sp.org/tlog-proof@v1":
         raise ValueError("header")
     extra = unbase64(lines.pop(0)[6:]) if lines[0].startswith("extra ") else None
-    index = re.fullmatch(r"index (0|[1-9]\d*)", lines.pop(0)).group(1)
+    index = re.fullmatch(r"index (0|[1-9][0-9]*)", lines.pop(0)).group(1)
     hashes = [unbase64(line) for line in lines]
     if any(len(one) != 32 for one in hashes):
         raise ValueError("hash")
@@ -311,7 +317,7 @@ def check_disclosures(files, events):
             for part in one["path"].split("/")[1:]:
                 part = part.replace("~1", "/").replace("~0", "~")
                 value = value[int(part)] if isinstance(value, list) else value[part]
-            salt = bytes.fromhex(one["salt"])
+            salt = unhex(one["salt"])
             commitment = sha256_hex(salt + b"\0" + one["value"].encode("utf-8"))
             if len(salt) < 16 or not one["path"].endswith("Commit") or value != commitment:
                 raise ValueError("commitment")
@@ -355,7 +361,7 @@ def check_log(files, manifest, events, anchors):
         if leaf != expected or sorted(record) != ["consistency", "leaf"]:
             raise ValueError("leaf")
         origin, later_size, later_root = open_checkpoint(checkpoint, own, False)
-        consistency = [bytes.fromhex(one) for one in record["consistency"]]
+        consistency = [unhex(one) for one in record["consistency"]]
         entry = canonical(leaf).encode("utf-8")
         if origin != manifest["log"]["origin"] or index < size:
             raise ValueError("place")
@@ -377,7 +383,7 @@ def check_log(files, manifest, events, anchors):
 def check_package(data, anchors):
     try:
         names, files = read_zip(data)
-    except (ValueError, struct.error) as error:
+    except (ValueError, struct.error):
         problem("(archive)", "not_a_package")
         return
     try:

@@ -14,6 +14,7 @@ const TEXTS = {
   entry_order: ['文件顺序与清单不符', 'entries are in another order than in the manifest'],
   entry_changed: ['内容与清单中的哈希不符', 'content does not match its hash in the manifest'],
   manifest_invalid: ['清单无法识别', 'manifest is not readable'],
+  manifest_changed: ['清单不是写入日志的那一份', 'manifest is not the one that was logged'],
   manifest_not_logged: [
     '没有清单已写入日志的证明，或证明不成立',
     'proof that the manifest stands in the log does not hold',

@@ -76,12 +76,7 @@ export {
 export { encodeTlogProof, parseTlogProof, type TlogProof, verifyTlogProof } from './tlog-proof.ts'
 export { ARCHIVE, readZip, type ZipEntry, type ZipProblem, type ZipProblemCode } from './zip-read.ts'
 export { collectBytes, writeZip, type ZipContent, type ZipInput } from './zip-write.ts'
-export {
-  type IssuedLeaf,
-  type Manifest,
-  type ManifestDocument,
-  type ManifestEntry,
-} from './bundle-layout.ts'
+export type { IssuedLeaf, Manifest, ManifestDocument, ManifestEntry } from './bundle-layout.ts'
 export {
   type BundleDocument,
   type BundleInput,
@@ -90,3 +85,6 @@ export {
   prepareBundle,
   writeBundle,
 } from './bundle-write.ts'
+export type { BundleProblem, BundleProblemCode } from './bundle-problems.ts'
+export { type BundleReport, type VerifyBundleOptions, verifyBundle } from './bundle-verify.ts'
+export type { DocumentVerdict } from './verify-documents.ts'

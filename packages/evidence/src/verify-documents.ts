@@ -26,7 +26,7 @@ export interface DocumentVerdict {
   path: string
   sha256: string
   ok: boolean
-  signatures: SignatureReport[]
+  signatures: readonly SignatureReport[]
   /** Whether every signature of the platform leads to a given root; null without roots. */
   trusted: boolean | null
 }
@@ -68,7 +68,7 @@ export function verifyDocuments(
 }
 
 interface SeenPdf {
-  signatures: SignatureReport[]
+  signatures: readonly SignatureReport[]
   trusted: boolean
 }
 
@@ -85,7 +85,7 @@ function readPdf(
     const unsigned =
       integrity.signatures.length === 0 && !own.some((event) => event.type === 'document.signed')
     if (!unsigned && !integrity.ok) {
-      const detail = integrity.signatures.flatMap((one) => one.problems.map(({ code }) => code)).join(' ')
+      const detail = errorCodes(integrity.signatures)
       problems.add(document.path, 'document_invalid', detail === '' ? undefined : detail)
     }
     if (trust === undefined) return { signatures: integrity.signatures, trusted: false }
@@ -190,8 +190,15 @@ function baseSize(own: readonly EvidenceEvent[]): number {
 
 /** End of the revision a signature closes: the second covered range ends there. */
 function revisionEnd(signature: SignatureReport): number {
-  const range = signature.byteRange
-  return range === null ? 0 : range[2] + range[3]
+  const [, , start = 0, length = 0] = signature.byteRange
+  return start + length
+}
+
+function errorCodes(signatures: readonly SignatureReport[]): string {
+  const codes = signatures.flatMap((one) =>
+    one.problems.filter(({ severity }) => severity === 'error').map(({ code }) => code),
+  )
+  return [...new Set(codes)].join(' ')
 }
 
 /** SHA-256 of several prefixes of a file in one pass. */

@@ -147,14 +147,15 @@ function verifyManifestProof(
     const proof = parseTlogProof(text)
     if (proof.extra === undefined) throw new Error('the leaf is missing')
     const { leaf, consistency } = parseManifestProofExtra(proof.extra)
+    judged = judge(MANIFEST_PROOF, proof.checkpoint, own, anchors, manifest, problems)
     const agrees =
       leaf.manifestSha256 === sha256Hex(entries.get(MANIFEST) as Uint8Array) &&
       leaf.taskId === manifest.taskId &&
       leaf.at === manifest.createdAt &&
       leaf.events.count === manifest.events.count &&
       leaf.events.lastHash === manifest.events.lastHash
-    if (!agrees) throw new Error('the leaf is of another manifest')
-    judged = judge(MANIFEST_PROOF, proof.checkpoint, own, anchors, manifest, problems)
+    // A leaf that is in the log but tells of another manifest convicts the manifest, not the proof.
+    if (!agrees) problems.add(MANIFEST, 'manifest_changed')
     if (judged === null) return null
     const { size, root } = judged.opened.checkpoint
     if (!verifyInclusion(leafHash(issuedLeafBytes(leaf)), proof.index, size, root, proof.hashes)) {

@@ -28,7 +28,7 @@ import {
   eventBytes,
 } from '../src/event-chain.ts'
 import { appendLeaves, consistencyProof, inclusionProof, leafHash } from '../src/merkle.ts'
-import { encodeVkey, type NoteSigner, signCheckpoint } from '../src/note.ts'
+import { encodeVkey, type NoteSigner, parseCheckpoint, signCheckpoint } from '../src/note.ts'
 import { collectBytes } from '../src/zip-write.ts'
 import { samplePdf } from './sample-pdf.ts'
 
@@ -242,7 +242,7 @@ export function crlOf(platform: SamplePlatform) {
 
 /** Puts the entry of a prepared package into the sample log, some leaves later. */
 export function logPackage(platform: SamplePlatform, prepared: PreparedBundle): ManifestLogProof {
-  const oldSize = platform.treeSize()
+  const oldSize = parseCheckpoint(prepared.eventsCheckpoint).size
   platform.append([new TextEncoder().encode('leaf in between')])
   const { from, root } = platform.append([prepared.issuedEntry])
   return {

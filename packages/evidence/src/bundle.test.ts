@@ -1,0 +1,354 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  createSamplePlatform,
+  crlOf,
+  logPackage,
+  type SamplePlatform,
+  SIGNED_AT,
+  samplePackage,
+  signSampleTask,
+} from '../testing/sample-platform.ts'
+import { rewriteEvents, withEntries } from '../testing/tamper.ts'
+import { type VerifyBundleOptions, verifyBundle } from './bundle-verify.ts'
+import { type BundleInput, prepareBundle, writeBundle } from './bundle-write.ts'
+import { sha256Hex, utf8 } from './bytes.ts'
+import type { EvidenceEvent } from './event-chain.ts'
+import { cosignCheckpoint, encodeVkey, parseVkey } from './note.ts'
+import { readZip } from './zip-read.ts'
+import { collectBytes, type ZipInput } from './zip-write.ts'
+
+let platform: SamplePlatform
+let input: BundleInput
+let zip: Uint8Array
+let anchors: VerifyBundleOptions
+
+beforeAll(async () => {
+  platform = createSamplePlatform()
+  input = await signSampleTask(platform)
+  zip = await samplePackage(platform, input)
+  anchors = { trust: [platform.root.certificate.der], logKeys: [platform.vkey] }
+})
+
+const named = (bytes: Uint8Array, options: VerifyBundleOptions = anchors) =>
+  verifyBundle(bytes, options).problems.map(({ entry, code }) => `${entry} ${code}`)
+
+describe('a package', () => {
+  it('verifies against anchors from outside and says what it is about', () => {
+    const report = verifyBundle(zip, anchors)
+    expect(report.problems).toEqual([])
+    expect(report).toMatchObject({
+      ok: true,
+      trusted: true,
+      logVerified: true,
+      events: 6,
+      task: { taskId: 'task-2025-0001', title: '采购合同', createdAt: '2025-01-31T08:02:00.000Z' },
+      checkpoint: { origin: 'log.example/sample', size: 11, timestamp: '2025-01-31T08:01:40.000Z' },
+      manifest: { entries: 19, logIndex: 12 },
+    })
+    expect(report.documents.map(({ path, ok, signatures }) => [path, ok, signatures.length])).toEqual([
+      ['documents/1-采购合同.pdf', true, 2],
+      ['documents/2-附件.pdf', true, 0],
+    ])
+    expect(report.documents[0]?.signatures.map(({ signer, timestamp }) => [signer, timestamp])).toEqual([
+      ['示例科技有限公司', '2025-01-31T08:00:01.000Z'],
+      ['张三', '2025-01-31T08:01:01.000Z'],
+    ])
+  })
+
+  it('without anchors is judged by its inner consistency, and says so', () => {
+    expect(verifyBundle(zip)).toMatchObject({ ok: true, trusted: null, logVerified: null, problems: [] })
+    expect(verifyBundle(zip, { trust: anchors.trust as Uint8Array[] })).toMatchObject({
+      ok: true,
+      trusted: true,
+      logVerified: null,
+    })
+  })
+
+  it('is refused when rebuilt under other keys, although consistent in itself', async () => {
+    const forger = createSamplePlatform()
+    const forged = await samplePackage(forger, await signSampleTask(forger))
+    expect(verifyBundle(forged).ok).toBe(true)
+    const report = verifyBundle(forged, anchors)
+    expect(report).toMatchObject({ ok: false, trusted: false, logVerified: false })
+    expect(named(forged)).toEqual([
+      'checkpoint log_key_unknown',
+      'manifest.tlog-proof log_key_unknown',
+      'timestamps/checkpoint.tsr timestamp_untrusted',
+      'documents/1-采购合同.pdf document_untrusted',
+    ])
+    // Each anchor alone finds it too.
+    expect(verifyBundle(forged, { trust: anchors.trust as Uint8Array[] }).ok).toBe(false)
+    expect(verifyBundle(forged, { logKeys: [platform.vkey] }).ok).toBe(false)
+  })
+
+  it('streams documents without holding them, and fails when one is not what its hash says', async () => {
+    const content = input.documents[0]?.content as Uint8Array
+    const pieces = async function* () {
+      for (let at = 0; at < content.length; at += 1000) yield content.subarray(at, at + 1000)
+    }
+    const streamed = prepareBundle({
+      ...input,
+      documents: input.documents.map((one, i) => (i === 0 ? { ...one, content: pieces } : one)),
+    })
+    const bytes = await collectBytes(writeBundle(streamed, logPackage(platform, streamed)))
+    expect(named(bytes)).toEqual([])
+    const wrong = async function* () {
+      yield utf8('another file')
+    }
+    const bad = prepareBundle({
+      ...input,
+      documents: input.documents.map((one, i) => (i === 0 ? { ...one, content: wrong } : one)),
+    })
+    await expect(collectBytes(writeBundle(bad, logPackage(platform, bad)))).rejects.toMatchObject({
+      code: 'bad_bundle_input',
+    })
+  })
+
+  it('is not issued when it could not be verified', () => {
+    const refuses = (change: Partial<BundleInput>, code: string) =>
+      expect(() => prepareBundle({ ...input, ...change })).toThrow(expect.objectContaining({ code }))
+    refuses({ events: [] }, 'bad_bundle_input')
+    refuses({ events: input.events.slice(1) }, 'bad_bundle_input')
+    refuses({ taskId: 'another' }, 'bad_bundle_input')
+    refuses({ log: { ...input.log, proofs: input.log.proofs.slice(1) } }, 'bad_bundle_input')
+    refuses({ log: { ...input.log, proofs: [...input.log.proofs].reverse() } }, 'bad_proof')
+    refuses({ log: { ...input.log, keys: [createSamplePlatform().vkey] } }, 'bad_note')
+    refuses(
+      { disclosures: [{ ...(input.disclosures[0] as BundleInput['disclosures'][0]), value: '李四' }] },
+      'bad_bundle_input',
+    )
+    const prepared = prepareBundle(input)
+    const proof = logPackage(platform, prepared)
+    expect(() => writeBundle(prepared, { ...proof, consistency: proof.consistency.slice(1) })).toThrow(
+      expect.objectContaining({ code: 'bad_bundle_input' }),
+    )
+    expect(() => writeBundle(prepared, { ...proof, index: proof.index - 1 })).toThrow(
+      expect.objectContaining({ code: 'bad_proof' }),
+    )
+    expect(() => writeBundle(prepared, { ...proof, checkpoint: input.log.checkpoint })).toThrow(
+      expect.objectContaining({ code: 'bad_proof' }),
+    )
+  })
+
+  it('needs the cosignature of every witness that is given', async () => {
+    const witness = {
+      name: 'witness.example',
+      signer: (await import('@yinxin/pki')).generateSigner('ed25519').signer,
+    }
+    const witnessKey = encodeVkey(witness, 'witness')
+    const strict = { ...anchors, logKeys: [platform.vkey, witnessKey] }
+    expect(named(zip, strict)).toEqual(['checkpoint witness_missing', 'manifest.tlog-proof witness_missing'])
+    const at = new Date(SIGNED_AT + 95_000)
+    const checkpoint = cosignCheckpoint(input.log.checkpoint, witness, at)
+    const digest = Buffer.from(sha256Hex(utf8(checkpoint)), 'hex')
+    const log = {
+      ...input.log,
+      keys: [platform.vkey, witnessKey],
+      checkpoint,
+      timestampToken: platform.stamp(digest, at.getTime()),
+    }
+    const prepared = prepareBundle({ ...input, log })
+    const proof = logPackage(platform, prepared)
+    const cosigned = { ...proof, checkpoint: cosignCheckpoint(proof.checkpoint, witness, at) }
+    expect(named(await collectBytes(writeBundle(prepared, cosigned)), strict)).toEqual([])
+    expect(parseVkey(witnessKey).role).toBe('witness')
+  })
+})
+
+describe('an entry', () => {
+  it('is named when it is missing, added, renamed, repeated or moved', async () => {
+    const { entries } = readZip(zip)
+    for (const { name } of entries) {
+      const rest = await withEntries(zip, (list) => list.filter((one) => one.name !== name))
+      expect(named(rest)).toContain(`${name} entry_missing`)
+      const renamed = await withEntries(zip, (list) =>
+        list.map((one) => (one.name === name ? { ...one, name: 'x.txt' } : one)),
+      )
+      expect(named(renamed)).toContain(`${name} entry_missing`)
+      if (name !== 'manifest.json') expect(named(renamed)).toContain('x.txt entry_added')
+    }
+    const added = await withEntries(zip, (list) => [...list, { name: 'note.txt', content: utf8('hello') }])
+    expect(named(added)).toEqual(['note.txt entry_added'])
+    const moved = await withEntries(zip, (list) => [...list.slice(1), list[0] as ZipInput])
+    expect(named(moved)).toEqual(['manifest.tlog-proof entry_order'])
+  })
+
+  it('is named when any byte of it is changed, also with a matching checksum', async () => {
+    const { entries } = readZip(zip)
+    for (const { name, content } of entries) {
+      // Every byte of the manifest's proof, which no hash covers; a spread of the others.
+      const step = name === 'manifest.tlog-proof' ? 1 : Math.ceil(content.length / 25)
+      for (let at = 0; at < content.length; at += step) {
+        const bent = content.slice()
+        bent[at] = (bent[at] as number) ^ (1 << (at % 7))
+        const changed = await withEntries(zip, (list) =>
+          list.map((one) => (one.name === name ? { name, content: bent } : one)),
+        )
+        // No anchor is needed to find a change.
+        const problems = verifyBundle(changed).problems
+        expect(
+          problems.some(({ entry }) => entry === name),
+          `${name} byte ${at}`,
+        ).toBe(true)
+      }
+    }
+  })
+
+  it('is named when any byte of the archive is changed', () => {
+    const { entries } = readZip(zip)
+    const names = new Set(entries.map(({ name }) => name))
+    const inContent = new Uint8Array(zip.length)
+    for (const { content } of entries)
+      inContent.fill(
+        1,
+        content.byteOffset - zip.byteOffset,
+        content.byteOffset - zip.byteOffset + content.length,
+      )
+    let framing = 0
+    for (let at = 0; at < zip.length; at++) {
+      // All of the framing is too much for one run of whole verifications; zip.test.ts flips every bit of it.
+      if (inContent[at] === 1 ? at % 97 !== 0 : at % 4 !== 0) continue
+      framing += 1 - (inContent[at] as number)
+      const bent = zip.slice()
+      bent[at] = (bent[at] as number) ^ (1 << (at % 8))
+      const report = verifyBundle(bent)
+      expect(report.ok, `byte ${at}`).toBe(false)
+      const isEnd = at >= zip.length - 22
+      if (!isEnd)
+        expect(
+          report.problems.some(({ entry }) => names.has(entry)),
+          `byte ${at}`,
+        ).toBe(true)
+    }
+    expect(framing).toBeGreaterThan(700)
+  })
+
+  it('never makes the verifier throw', () => {
+    for (const bytes of [
+      new Uint8Array(0),
+      utf8('PK'),
+      utf8('not a zip at all'),
+      zip.subarray(0, 1000),
+      zip.subarray(1000),
+    ]) {
+      const report = verifyBundle(bytes, anchors)
+      expect(report).toMatchObject({ ok: false, trusted: false, logVerified: false })
+      expect(report.problems).not.toEqual([])
+    }
+    expect(() => verifyBundle(zip, { trust: [utf8('x')] })).toThrow(
+      expect.objectContaining({ name: 'PkiError' }),
+    )
+    expect(() => verifyBundle(zip, { logKeys: ['x'] })).toThrow(expect.objectContaining({ code: 'bad_note' }))
+  })
+})
+
+describe('documents and events', () => {
+  const signedAt = (events: readonly EvidenceEvent[]) =>
+    events
+      .map((event, i) => [event.type, i] as const)
+      .filter(([type]) => type === 'document.signed')
+      .map(([, i]) => i)
+
+  /** A package issued in good form whose events tell another story. */
+  async function retold(
+    change: (events: EvidenceEvent[]) => EvidenceEvent[],
+    more: Partial<BundleInput> = {},
+  ) {
+    return named(await samplePackage(platform, rewriteEvents(platform, { ...input, ...more }, change)))
+  }
+  const edit = (at: number, data: Record<string, unknown>) => (events: EvidenceEvent[]) =>
+    events.map((event, i) =>
+      i === at ? ({ ...event, data: { ...event.data, ...data } } as EvidenceEvent) : event,
+    )
+
+  it('tell the same story in an honest package', async () => {
+    expect(await retold((events) => events)).toEqual([])
+  })
+
+  it('disagree when a signature has no event or an event no signature', async () => {
+    const [first = 0, second = 0] = signedAt(input.events)
+    const withoutLast = await retold((events) => events.filter((_, i) => i !== second))
+    expect(withoutLast).toContain('documents/1-采购合同.pdf signature_without_event')
+    expect(withoutLast).toContain('documents/1-采购合同.pdf document_hash')
+    const doubled = await retold((events) => [...events, events[second] as EvidenceEvent])
+    expect(doubled).toContain('events.jsonl event_without_signature')
+    expect(await retold(edit(first, { certificateSha256: '0'.repeat(64) }))).toEqual([
+      'documents/1-采购合同.pdf signature_without_event',
+      'events.jsonl event_without_signature',
+    ])
+    expect(await retold(edit(first, { certificateSerial: '00' }))).toEqual(['events.jsonl event_invalid'])
+  })
+
+  it('disagree when hashes do not lead from the added file to the signed one', async () => {
+    const [first = 0] = signedAt(input.events)
+    expect(await retold(edit(first, { previousSha256: '0'.repeat(64) }))).toEqual([
+      'events.jsonl document_hash',
+    ])
+    expect(await retold(edit(1, { documentSha256: '0'.repeat(64) }))).toContain(
+      'documents/1-采购合同.pdf document_hash',
+    )
+    expect(await retold(edit(2, { documentSha256: '0'.repeat(64) }))).toContain(
+      'documents/2-附件.pdf document_hash',
+    )
+    expect(await retold((events) => events.filter((_, i) => i !== 1))).toContain('events.jsonl document_hash')
+    expect(await retold(edit(2, { documentId: 'd3' }))).toContain('manifest.json document_missing')
+  })
+
+  it('disagree when times do not', async () => {
+    const [first = 0] = signedAt(input.events)
+    expect(await retold(edit(first, { timestamp: '2025-01-31T08:00:02.000Z' }))).toEqual([
+      'events.jsonl time_mismatch',
+    ])
+    const late = (events: EvidenceEvent[]) =>
+      events.map((event, i) => (i < first ? event : { ...event, at: '2025-01-31T09:00:00.000Z' }))
+    expect(new Set(await retold(late))).toEqual(new Set(['events.jsonl time_mismatch']))
+  })
+
+  it('need the certificate that signed, not revoked at that time', async () => {
+    const [first = 0] = signedAt(input.events)
+    const fingerprint = String(input.events[first]?.data.certificateSha256)
+    const withoutOne = input.certificates.filter((der) => sha256Hex(der) !== fingerprint)
+    expect(await retold((events) => events, { certificates: withoutOne })).toEqual([
+      `certificates/${fingerprint}.pem certificate_missing`,
+    ])
+    const serial = Buffer.from(String(input.events[first]?.data.certificateSerial), 'hex')
+    const revokedOn = (at: number) => [crlOf(platform).issueCrlNow([{ serial, at: new Date(at) }])]
+    expect(await retold((events) => events, { crls: revokedOn(SIGNED_AT - 1000) })).toEqual([
+      `certificates/${fingerprint}.pem certificate_revoked`,
+    ])
+    expect(await retold((events) => events, { crls: revokedOn(SIGNED_AT + 80_000) })).toEqual([])
+    const foreign = crlOf(createSamplePlatform()).issueCrlNow([])
+    expect(await retold((events) => events, { crls: [foreign] })).toEqual([
+      `crl/${sha256Hex(foreign)}.crl crl_invalid`,
+    ])
+  })
+
+  it('name the file that was swapped for another one in the documents folder', async () => {
+    const other = input.documents[1] as BundleInput['documents'][0]
+    const swapped = [
+      {
+        ...(input.documents[0] as typeof other),
+        content: other.content,
+        sha256: other.sha256,
+        sizeBytes: other.sizeBytes,
+      },
+      other,
+    ]
+    const problems = await retold((events) => events, { documents: swapped })
+    expect(problems).toContain('documents/1-采购合同.pdf document_invalid')
+    expect(problems).toContain('documents/1-采购合同.pdf document_hash')
+    const broken = utf8('not a PDF')
+    const unreadable = [
+      {
+        ...(input.documents[0] as typeof other),
+        content: broken,
+        sha256: sha256Hex(broken),
+        sizeBytes: broken.length,
+      },
+      other,
+    ]
+    expect(await retold((events) => events, { documents: unreadable })).toEqual([
+      'documents/1-采购合同.pdf document_unreadable',
+    ])
+  })
+})
