@@ -7,12 +7,14 @@ import { appendEvent, type Disclosure, discloseEvent, parseEvent } from '@yinxin
 import type { Signer } from '@yinxin/pki'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
+import { createBundles } from './bundle.ts'
 import { insertEvents, readDisclosures, readEvents, readHead } from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
 import { createLog } from './log.ts'
 import { createLogPages } from './log-pages.ts'
 import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
+export type { BundleRequest } from './bundle.ts'
 export type { OpenEvent } from './commitments.ts'
 
 export interface EvidenceDeps {
@@ -49,6 +51,8 @@ export async function createEvidence(deps: EvidenceDeps) {
   return {
     log,
     pages: createLogPages(deps.db),
+    /** A package of everything about a task, as a stream. @throws `evidence_not_ready` */
+    bundle: createBundles({ db: deps.db, clock: deps.clock, log }),
 
     /**
      * Continues a task's chain and queues the leaves, in the caller's transaction. The caller holds the row

@@ -193,8 +193,15 @@ export function createDrafts(deps: DraftsDeps) {
         created_at: clock.now(),
       })
     }
+    const by = authorActor(initiator.author)
     await transition(tx, task, { kind: 'start' }, initiator.author, {
-      frozen: frozen.map(({ documentId, stored }) => ({ documentId, sha256: stored.sha256 })),
+      // The first link of each document's own history; the evidence verifier follows the hashes from here.
+      events: frozen.map(({ documentId, stored }) => ({
+        type: 'document.added',
+        actor: by.actor,
+        data: { documentId, documentSha256: stored.sha256, sizeBytes: stored.sizeBytes },
+        personal: by.personal,
+      })),
     })
   }
 

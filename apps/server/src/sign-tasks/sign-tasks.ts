@@ -46,6 +46,7 @@ import { summaryOf, taskView } from './views.ts'
 export { type Author, authorActor } from './author.ts'
 export { type Admitted, actorAuthor, actorOf, signCodeKey } from './ceremony.ts'
 export { consentText } from './consent.ts'
+export { refuse as refuseTask } from './errors.ts'
 export { isAwaited, isOver } from './lifecycle.ts'
 export type { Revision, Revisions } from './revisions.ts'
 export {

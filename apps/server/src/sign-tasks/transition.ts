@@ -33,8 +33,6 @@ export interface TransitionExtras {
   certificateSerial?: string
   /** Events that belong to the change and stand before those of the life cycle. */
   events?: NewEvent[]
-  /** For the command `start`: hashes of the frozen documents. */
-  frozen?: { documentId: string; sha256: string }[]
 }
 
 export type Transition = ReturnType<typeof createTransition>
@@ -54,7 +52,7 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
     const events: NewEvent[] = [...(extras.events ?? [])]
     for (const fact of decision.facts) {
       await writeFact(tx, task, fact, now, extras)
-      const event = eventOf(task, fact, author, extras)
+      const event = eventOf(task, fact, author)
       if (event !== null) events.push(event)
     }
     await evidence.append(tx, task.row.id, task.row.tenant_id, events)
@@ -132,7 +130,7 @@ function actorChange(fact: ActorFact, now: Date, extras: TransitionExtras): Acto
 }
 
 /** The link of the chain that tells of a fact; facts told by a richer event of the caller have none. */
-function eventOf(task: Task, fact: TaskFact, author: Author, extras: TransitionExtras): NewEvent | null {
+function eventOf(task: Task, fact: TaskFact, author: Author): NewEvent | null {
   const by = authorActor(author)
   const make = (type: string, data: JsonObject, personal: Record<string, string> = {}): NewEvent => ({
     type,
@@ -142,9 +140,7 @@ function eventOf(task: Task, fact: TaskFact, author: Author, extras: TransitionE
   })
   switch (fact.kind) {
     case 'started':
-      return make('task.started', {
-        documents: (extras.frozen ?? []).map((one) => ({ documentId: one.documentId, sha256: one.sha256 })),
-      })
+      return make('task.started', {})
     case 'actor-ready':
       return make('actor.ready', { actorId: fact.actorId })
     case 'actor-viewed':

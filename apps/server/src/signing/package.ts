@@ -1,0 +1,58 @@
+/** Composes the evidence package of a task for one of its parties. */
+import { createHash } from 'node:crypto'
+import type { Caller } from '#src/accounts/accounts.ts'
+import type { Ca } from '#src/ca/ca.ts'
+import type { Db } from '#src/db/db.ts'
+import type { Evidence } from '#src/evidence/evidence.ts'
+import { readSegments, readTask, refuseTask, type SignTasks } from '#src/sign-tasks/sign-tasks.ts'
+
+export interface PackageDeps {
+  db: Db
+  evidence: Pick<Evidence, 'bundle'>
+  ca: Pick<Ca, 'certificatesOfTask' | 'anchors' | 'crl'>
+  signTasks: Pick<SignTasks, 'revisions'>
+  environment: () => { mode: string; developmentCa: boolean; simulators: string[] }
+}
+
+/** Contacts are the initiator's business; an account's id says nothing to the other parties. */
+const INITIATOR_ONLY = new Set(['/data/toCommit', '/actor/personCommit', '/actor/appCommit'])
+
+export function createPackages({ db, evidence, ca, signTasks, environment }: PackageDeps) {
+  return async function evidencePackage(
+    caller: Pick<Caller, 'subjectId'>,
+    taskId: string,
+  ): Promise<{ fileName: string; content: AsyncIterable<Uint8Array> }> {
+    const { task, documents } = await db.as(caller.subjectId, async (tx) => {
+      const task = await readTask(tx, taskId)
+      const documents = []
+      for (const document of task.documents) {
+        documents.push({ document, segments: await readSegments(tx, document.id, document.revision) })
+      }
+      return { task, documents }
+    })
+    // A draft has no frozen document, so there is nothing to prove yet.
+    if (task.row.started_at === null) throw refuseTask('task_not_signing')
+    const isInitiator = task.row.tenant_id === caller.subjectId
+    const { mode, developmentCa, simulators } = environment()
+    const content = await evidence.bundle({
+      taskId,
+      title: task.row.title,
+      documents: documents.map(({ document, segments }) => ({
+        documentId: document.id,
+        name: document.name,
+        sha256: document.sha256,
+        sizeBytes: document.size_bytes,
+        content: () => signTasks.revisions.stream(segments),
+      })),
+      certificates: await ca.certificatesOfTask(taskId),
+      crls: [await ca.crl()],
+      anchors: [ca.anchors().rootDer],
+      environment: { platform: 'yinxin', mode, developmentCa, simulators: [...simulators] },
+      mayOpen: (disclosure) => isInitiator || !INITIATOR_ONLY.has(disclosure.path),
+    })
+    const shortId = createHash('sha256').update(taskId).digest('hex').slice(0, 8)
+    return { fileName: `${task.row.title}-evidence-${shortId}.zip`, content }
+  }
+}
+
+export type EvidencePackages = ReturnType<typeof createPackages>
