@@ -89,7 +89,11 @@ function verifySigner(
     info.signatureAlgorithm.digest === undefined &&
     digestAlgorithm !== undefined &&
     info.signatureAlgorithm.kind !== 'ed25519'
-      ? { ...info.signatureAlgorithm, digest: digestAlgorithm }
+      ? {
+          ...info.signatureAlgorithm,
+          digest: digestAlgorithm,
+          name: `${info.signatureAlgorithm.kind}-${digestAlgorithm}`,
+        }
       : info.signatureAlgorithm
 
   // 1. Who signed.

@@ -6,7 +6,7 @@ import { type Certificate, type CertificateBody, parseCertificateBody } from './
 import { keyFacts } from './public-key.ts'
 import type { Finding } from './errors.ts'
 import type { Extension } from './extensions.ts'
-import { sameName } from './name.ts'
+import { sameAttributes, sameName } from './name.ts'
 import { OID } from './oids.ts'
 import { type CertificateProfile, type ProfileRules, profiles } from './profiles.ts'
 
@@ -118,8 +118,8 @@ const rulesOfAll: readonly Rule[] = [
     source: 'RFC 5280 §6.1.3',
     check({ body, issuer, rules }) {
       if (rules.selfIssued)
-        return sameName(body.subjectDer, body.issuerDer) ? undefined : 'a root must be its own issuer'
-      if (sameName(body.subjectDer, body.issuerDer)) return 'only a root may be its own issuer'
+        return sameAttributes(body.subject, body.issuer) ? undefined : 'a root must be its own issuer'
+      if (sameAttributes(body.subject, body.issuer)) return 'only a root may be its own issuer'
       return issuer === undefined || sameName(body.issuerDer, issuer.subjectDer)
         ? undefined
         : 'the issuer has another name'

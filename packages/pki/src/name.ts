@@ -144,6 +144,15 @@ export function sameName(left: Uint8Array, right: Uint8Array): boolean {
   return nameStartsWith(left, right, true)
 }
 
+/** Whether two parsed names say the same, attribute by attribute; stops at the first difference. */
+export function sameAttributes(left: Name, right: Name): boolean {
+  if (left.attributes.length !== right.attributes.length) return false
+  return left.attributes.every(({ oid: dotted, value }, index) => {
+    const other = right.attributes[index]!
+    return dotted === other.oid && (value === other.value || normalForm(value) === normalForm(other.value))
+  })
+}
+
 /** Whether `whole` begins with the attributes of `prefix`; with `exact`, whether it has no more. */
 export function nameStartsWith(whole: Uint8Array, prefix: Uint8Array, exact = false): boolean {
   const one = relativeNames(whole)

@@ -90,11 +90,13 @@ function findPaths({ leaf, intermediates, anchors }: PathOptions) {
   const problems: PkiProblem[] = []
   let longest: readonly Certificate[] = [leaf]
   let checksLeft = maximumChecks
+  let exhausted = false
 
   function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
     if (!sameName(certificate.issuerDer, issuer.subjectDer)) return false
     if (checksLeft === 0) {
-      problems.push(problem('chain-too-complex', 'error'))
+      if (!exhausted) problems.push(problem('chain-too-complex', 'error'))
+      exhausted = true
       return false
     }
     checksLeft -= 1
@@ -126,7 +128,7 @@ function findPaths({ leaf, intermediates, anchors }: PathOptions) {
     if (chain.length >= maximumLength) return
     for (const anchor of ordered(last, anchors)) if (isIssuedBy(last, anchor)) yield [...chain, anchor]
     for (const issuer of ordered(last, intermediates)) {
-      if (checksLeft === 0) return
+      if (exhausted) return
       const repeats = chain.some((one) => isSame(one, issuer)) || anchors.some((one) => isSame(one, issuer))
       if (!repeats && isIssuedBy(last, issuer)) yield* extend([...chain, issuer])
     }
