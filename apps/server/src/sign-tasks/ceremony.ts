@@ -144,11 +144,7 @@ export function createCeremonies(deps: CeremonyDeps) {
       },
       seals:
         isSigning && actor.kind === 'corp' && actor.subject_id !== null
-          ? (await deps.seals.usableBy(actor.subject_id, person.id)).map(({ id, name, kind }) => ({
-              id,
-              name,
-              kind,
-            }))
+          ? await deps.seals.usableBy(actor.subject_id, person.id)
           : [],
       signatures: isSigning && actor.kind === 'person' ? await deps.seals.signaturesOf(person.id) : [],
       consentText: consentText(

@@ -46,6 +46,7 @@ export async function intendAct(tx: Tx, attempt: NewAttempt): Promise<void> {
       tenant_id: attempt.tenantId,
       attempts: 1,
       certificate_serial: null,
+      certificate: null,
       result: null,
       done_at: null,
       ...row,
@@ -62,13 +63,14 @@ export async function intendAct(tx: Tx, attempt: NewAttempt): Promise<void> {
 export async function finishAct(
   tx: Tx,
   attempt: { taskId: string; actorId: string; attemptId: string },
-  done: { certificateSerial: string; result: unknown; at: Date },
+  done: { certificateSerial: string; certificateDer: Uint8Array; result: unknown; at: Date },
 ): Promise<boolean> {
   const { numUpdatedRows } = await open(tx)
     .updateTable('sign_act')
     .set({
       status: 'done',
       certificate_serial: done.certificateSerial,
+      certificate: Buffer.from(done.certificateDer),
       result: JSON.stringify(done.result),
       done_at: done.at,
     })
@@ -95,4 +97,16 @@ export async function failAct(
     .where('status', '=', 'intended')
     .executeTakeFirstOrThrow()
   return numUpdatedRows === 1n
+}
+
+/** DER of the certificates of a task's finished acts. */
+export async function actCertificates(tx: Tx, taskId: string): Promise<Uint8Array[]> {
+  const rows = await open(tx)
+    .selectFrom('sign_act')
+    .select('certificate')
+    .where('task_id', '=', taskId)
+    .where('status', '=', 'done')
+    .orderBy('done_at')
+    .execute()
+  return rows.flatMap((row) => (row.certificate === null ? [] : [row.certificate]))
 }

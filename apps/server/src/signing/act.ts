@@ -14,7 +14,7 @@
  */
 import { finishSignature, PdfRefusal, type PreparedSignature, reserveFor, signPrepared } from '@yinxin/pades'
 import type { SignResult } from '@yinxin/sdk/wire'
-import type { Ca } from '#src/ca/ca.ts'
+import type { Ca, EventIdentity } from '#src/ca/ca.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { Refusal } from '#src/errors.ts'
@@ -70,14 +70,7 @@ export interface ActRequest {
   author: Author
   /** The natural person, for whom nothing is recorded when a company signs freely. */
   personId: string | null
-  certified: {
-    kind: 'person' | 'corp'
-    name: string
-    /** Masked or hashed; never the number itself. */
-    identifier?: string
-    /** The person who acts for a company. */
-    memberName?: string
-  }
+  certified: EventIdentity
   will: { kind: 'code'; codeId: string; consentSha256: string } | { kind: 'free-sign'; businessId: string }
   /** Documents to sign, each as read by the signer. */
   documents: { documentId: string; sha256: string }[]
@@ -106,6 +99,7 @@ interface SignedDocument {
 
 interface Credentials {
   sign: (prepared: PreparedSignature, stamped: (at: Date) => void) => Promise<Uint8Array>
+  certificateDer: Uint8Array
   serialHex: string
   fingerprintSha256: string
   reserveBytes: number
@@ -244,6 +238,7 @@ export function createAct(deps: ActDeps) {
     })
     const certificates = [certificateDer, ...chain]
     return {
+      certificateDer,
       serialHex,
       fingerprintSha256,
       reserveBytes: reserveFor({ certificates, timestamp: () => new Uint8Array() }),
@@ -277,7 +272,7 @@ export function createAct(deps: ActDeps) {
       const prepared = await deps.prepare(base, {
         fieldName: `yinxin-${request.actorId}`,
         placements: await request.marks.placements(documentId),
-        name: request.certified.name,
+        name: request.certified.corpName ?? request.certified.name,
         reason: '同意签署本文件',
         signingTime: clock.now(),
         reserveBytes: credentials.reserveBytes,
@@ -351,6 +346,7 @@ export function createAct(deps: ActDeps) {
       }
       const owned = await finishAct(tx, attempt, {
         certificateSerial: credentials.serialHex,
+        certificateDer: credentials.certificateDer,
         result: answer,
         at: now,
       })

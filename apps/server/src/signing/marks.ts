@@ -20,8 +20,7 @@ export interface MarksInput {
   fields: readonly FieldRow[]
   documents: readonly DocumentRow[]
   /** The seal or the writing that fills `seal` and `signature` fields. */
-  seal: Appearance | null
-  writing: Appearance | null
+  mark: Appearance | null
   font: Font
   signedAt: Date
   /** Said once on each document that shows a mark. */
@@ -33,11 +32,9 @@ const DATE_SIZE_PT = 10.5
 
 /** @throws `seal_not_chosen`, `signature_drawing_missing` when a field cannot be filled */
 export function createMarks(input: MarksInput): Marks {
-  for (const { kind } of input.fields) {
-    if (kind === 'seal' && input.seal === null && input.writing === null) throw refuse('seal_not_chosen')
-    if (kind === 'signature' && input.writing === null && input.seal === null) {
-      throw refuse('signature_drawing_missing')
-    }
+  const needed = input.fields.find((field) => field.kind !== 'date')
+  if (input.mark === null && needed !== undefined) {
+    throw refuse(needed.kind === 'seal' ? 'seal_not_chosen' : 'signature_drawing_missing')
   }
   let date: Appearance | null = null
   const dateLine = () => {
@@ -49,9 +46,8 @@ export function createMarks(input: MarksInput): Marks {
 
   function appearanceOf(kind: FieldRow['kind']): Appearance {
     if (kind === 'date') return dateLine()
-    const chosen = kind === 'seal' ? (input.seal ?? input.writing) : (input.writing ?? input.seal)
-    if (chosen === null) throw refuse('signature_drawing_missing')
-    return chosen
+    if (input.mark === null) throw refuse('signature_drawing_missing')
+    return input.mark
   }
 
   return {

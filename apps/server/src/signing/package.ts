@@ -5,11 +5,12 @@ import type { Ca } from '#src/ca/ca.ts'
 import type { Db } from '#src/db/db.ts'
 import type { Evidence } from '#src/evidence/evidence.ts'
 import { readSegments, readTask, refuseTask, type SignTasks } from '#src/sign-tasks/sign-tasks.ts'
+import { actCertificates } from './act-store.ts'
 
 export interface PackageDeps {
   db: Db
   evidence: Pick<Evidence, 'bundle'>
-  ca: Pick<Ca, 'certificatesOfTask' | 'anchors' | 'crl'>
+  ca: Pick<Ca, 'chain' | 'anchors' | 'crl'>
   signTasks: Pick<SignTasks, 'revisions'>
   environment: () => { mode: string; developmentCa: boolean; simulators: string[] }
 }
@@ -34,6 +35,8 @@ export function createPackages({ db, evidence, ca, signTasks, environment }: Pac
     if (task.row.started_at === null) throw refuseTask('task_not_signing')
     const isInitiator = task.row.tenant_id === caller.subjectId
     const { mode, developmentCa, simulators } = environment()
+    const certificates = await db.work((tx) => actCertificates(tx, taskId))
+    const { rootDer, tsaDer } = ca.anchors()
     const content = await evidence.bundle({
       taskId,
       title: task.row.title,
@@ -44,9 +47,9 @@ export function createPackages({ db, evidence, ca, signTasks, environment }: Pac
         sizeBytes: document.size_bytes,
         content: () => signTasks.revisions.stream(segments),
       })),
-      certificates: await ca.certificatesOfTask(taskId),
+      certificates: [...certificates, ...ca.chain(), tsaDer],
       crls: [await ca.crl()],
-      anchors: [ca.anchors().rootDer],
+      anchors: [rootDer],
       environment: { platform: 'yinxin', mode, developmentCa, simulators: [...simulators] },
       mayOpen: (disclosure) => isInitiator || !INITIATOR_ONLY.has(disclosure.path),
     })

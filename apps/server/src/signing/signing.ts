@@ -1,6 +1,6 @@
 /** Signing: who may sign proves the will to, and {@link createAct} does it once. */
 import { createHash } from 'node:crypto'
-import { type Appearance, drawHandwriting, drawingContent, type Font, prepareAppearance } from '@yinxin/pades'
+import type { Appearance, Font } from '@yinxin/pades'
 import type { SignInput, SignResult } from '@yinxin/sdk/wire'
 import { z } from 'zod'
 import type { Accounts, SessionCaller } from '#src/accounts/accounts.ts'
@@ -15,7 +15,7 @@ import type { Kms } from '#src/kms/kms.ts'
 import type { Log } from '#src/log.ts'
 import type { Lang } from '#src/notifications/notifications.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
-import type { Seals } from '#src/seals/seals.ts'
+import type { Drawn, Seals } from '#src/seals/seals.ts'
 import {
   type ActorRow,
   type Admitted,
@@ -41,7 +41,7 @@ import type { Timestamps } from '#src/timestamps/timestamps.ts'
 import { createAct } from './act.ts'
 import { type CrashHook, noCrash } from './crash-points.ts'
 import { refuse } from './errors.ts'
-import { createMarks, developmentNotice } from './marks.ts'
+import { createMarks, developmentNotice, type Marks } from './marks.ts'
 import { createPreparer } from './prepare.ts'
 
 export { CRASH_POINTS, type CrashHook, type CrashPoint } from './crash-points.ts'
@@ -62,15 +62,21 @@ export interface SigningDeps {
   seals: Seals
   signTasks: SignTasks
   /** For dates and notices on the page. */
-  font: () => Font
+  font: () => Promise<Font>
   crash?: CrashHook
   leaseMs?: number
 }
 
 export type Signing = ReturnType<typeof createSigning>
 
-/** Handwriting is drawn into this box and then scaled into its field. */
-const WRITING_BOX = { widthPt: 170, heightPt: 68 }
+interface ChosenMark {
+  appearance: Appearance | null
+  /** A stored seal or signature, whose use is recorded. */
+  sealId: string | null
+  /** New handwriting to keep for the next time. */
+  drawn: Drawn | null
+}
+
 const FREE_SIGN_TRIES = 12
 
 export function createSigning(deps: SigningDeps) {
@@ -127,15 +133,8 @@ export function createSigning(deps: SigningDeps) {
     requireOpen(task, actor, clock.now())
     const fields = await ownFields(task, actor)
     const documents = await confirmedDocuments(task, fields, input.documents)
-    const chosen = await chooseMarks(admitted, actor, fields, input)
-    const marks = createMarks({
-      fields,
-      documents: task.documents,
-      ...chosen,
-      font: deps.font(),
-      signedAt: clock.now(),
-      notice: noticeOf(),
-    })
+    const chosen = await chooseMark(admitted, actor, fields, input)
+    const marks = await marksOf(task, fields, chosen.appearance)
     // 2. The code is used up here, whatever comes after.
     const { codeId } = await useCode(admitted, actor, input.code)
     await crash('signing.after-code')
@@ -146,7 +145,7 @@ export function createSigning(deps: SigningDeps) {
       { title: task.row.title, documentCount: task.documents.length, actor, signerName: person.name },
       lang,
     )
-    const result = await act.perform({
+    return await act.perform({
       taskId: task.row.id,
       tenantId: task.row.tenant_id,
       actorId: actor.id,
@@ -154,9 +153,10 @@ export function createSigning(deps: SigningDeps) {
       personId: person.id,
       certified: {
         kind: actor.kind,
-        name: actor.name,
+        // In a company's certificate the name is the acting member's (经办人).
+        name: isCorp ? (person.name ?? actor.name) : actor.name,
+        ...(isCorp ? { corpName: actor.name } : {}),
         ...(await identifierOf(admitted)),
-        ...(isCorp && person.name !== null ? { memberName: person.name } : {}),
       },
       will: {
         kind: 'code',
@@ -167,20 +167,17 @@ export function createSigning(deps: SigningDeps) {
       marks,
       ...(complete === undefined ? {} : { complete }),
       record: async (tx) => {
-        if (chosen.sealId !== null) {
-          await seals.recordUse(tx, {
-            sealId: chosen.sealId,
-            subjectId: admitted.subjectId,
-            caller,
-            taskId: task.row.id,
-          })
-        }
+        if (chosen.drawn !== null) await seals.keepSignature(tx, person.id, chosen.drawn)
+        if (chosen.sealId === null) return
+        await seals.recordUse(tx, {
+          sealId: chosen.sealId,
+          subjectId: admitted.subjectId,
+          caller,
+          taskId: task.row.id,
+          actorId: actor.id,
+        })
       },
     })
-    if (input.keepSignature && input.handwriting !== undefined && !isCorp) {
-      await seals.keepSignature(person.id, input.handwriting)
-    }
-    return result
   }
 
   /** The company's granted seal signs at once, in a task that the company itself initiated. */
@@ -207,17 +204,33 @@ export function createSigning(deps: SigningDeps) {
       certified: { kind: 'corp', name: actor.name, ...(await corpIdentifier(subjectId)) },
       will: { kind: 'free-sign', businessId },
       documents: coveredDocuments(task, fields).map(({ id, sha256 }) => ({ documentId: id, sha256 })),
-      marks: createMarks({
-        fields,
-        documents: task.documents,
-        seal: await seals.appearance(sealId),
-        writing: null,
-        font: deps.font(),
-        signedAt: clock.now(),
-        notice: noticeOf(),
-      }),
+      marks: await marksOf(task, fields, await seals.appearance(subjectId, sealId)),
       record: (tx) =>
-        seals.recordUse(tx, { sealId, subjectId, caller: { kind: 'system', duty: 'free-sign' }, taskId }),
+        seals.recordUse(tx, {
+          sealId,
+          subjectId,
+          caller: { kind: 'system', duty: 'free-sign' },
+          taskId,
+          actorId,
+          businessId,
+        }),
+    })
+  }
+
+  async function marksOf(
+    task: Task,
+    fields: readonly FieldRow[],
+    appearance: Appearance | null,
+  ): Promise<Marks> {
+    const font = await deps.font()
+    notice ??= deps.ca.isDevelopment ? developmentNotice(font) : null
+    return createMarks({
+      fields,
+      documents: task.documents,
+      mark: appearance,
+      font,
+      signedAt: clock.now(),
+      notice,
     })
   }
 
@@ -279,34 +292,29 @@ export function createSigning(deps: SigningDeps) {
     })
   }
 
-  async function chooseMarks(
+  /** The drawing that fills the actor's fields, and the stored seal or signature it comes from. */
+  async function chooseMark(
     { subjectId, visitor }: Admitted,
     actor: ActorRow,
     fields: readonly FieldRow[],
     input: SignInput,
-  ): Promise<{ seal: Appearance | null; writing: Appearance | null; sealId: string | null }> {
-    const showsMark = fields.some((field) => field.kind !== 'date')
-    const sealId = input.sealId ?? actor.seal_id
-    if (sealId !== null) {
-      const usable = await seals.usableBy(subjectId, visitor.person.id)
-      if (!usable.some((seal) => seal.id === sealId)) throw refuse('seal_not_chosen')
-      return {
-        seal: await seals.appearance(sealId),
-        writing: await writingOf(visitor.person.id, input),
-        sealId,
+  ): Promise<ChosenMark> {
+    if (actor.kind === 'corp') {
+      const sealId = input.sealId ?? actor.seal_id
+      if (sealId === null) {
+        if (fields.some((field) => field.kind !== 'date')) throw refuse('seal_not_chosen')
+        return { appearance: null, sealId: null, drawn: null }
       }
+      await seals.requireUsable(subjectId, visitor.person.id, sealId)
+      return { appearance: await seals.appearance(subjectId, sealId), sealId, drawn: null }
     }
-    if (actor.kind === 'corp' && showsMark) throw refuse('seal_not_chosen')
-    return { seal: null, writing: await writingOf(visitor.person.id, input), sealId: null }
-  }
-
-  async function writingOf(personId: string, input: SignInput): Promise<Appearance | null> {
     if (input.handwriting !== undefined) {
-      return prepareAppearance(drawingContent(drawHandwriting(input.handwriting.strokes, WRITING_BOX)))
+      const drawn = seals.drawSignature(input.handwriting)
+      return { appearance: drawn.appearance, sealId: null, drawn: input.keepSignature ? drawn : null }
     }
-    return input.signatureId === undefined
-      ? null
-      : await seals.signatureAppearance(personId, input.signatureId)
+    const signatureId = input.signatureId ?? input.sealId
+    if (signatureId === undefined) return { appearance: null, sealId: null, drawn: null }
+    return { appearance: await seals.appearance(subjectId, signatureId), sealId: signatureId, drawn: null }
   }
 
   async function useCode(admitted: Admitted, actor: ActorRow, code: string): Promise<{ codeId: string }> {
@@ -330,12 +338,6 @@ export function createSigning(deps: SigningDeps) {
   async function corpIdentifier(corpId: string): Promise<{ identifier?: string }> {
     const corp = await deps.accounts.corp(corpId)
     return corp === null ? {} : { identifier: corp.creditCode }
-  }
-
-  function noticeOf(): Appearance | null {
-    if (!deps.ca.isDevelopment) return null
-    notice ??= developmentNotice(deps.font())
-    return notice
   }
 
   return { sign, freeSign }

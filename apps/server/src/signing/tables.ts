@@ -13,6 +13,7 @@ export interface SigningTables {
     /** jsonb */
     intent: unknown
     certificate_serial: string | null
+    certificate: Buffer | null
     failure: string | null
     /** jsonb */
     result: unknown

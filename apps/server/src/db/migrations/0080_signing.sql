@@ -17,6 +17,7 @@ create table sign_act (
   -- What the act consented to: documents with revision hashes, way of willingness.
   intent jsonb not null,
   certificate_serial text,
+  certificate bytea,
   failure text,
   result jsonb,
   done_at timestamptz,

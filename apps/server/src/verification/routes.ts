@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import type { Http } from '#src/http/http.ts'
+import type { Verification } from './verification.ts'
+
+export const verificationReport = z.object({
+  ok: z.boolean(),
+  fileName: z.string().nullable(),
+  sha256: z.string(),
+  knownHere: z.boolean(),
+  signatures: z.array(
+    z.object({
+      status: z.enum(['valid', 'invalid', 'indeterminate']),
+      signer: z.string(),
+      signedAt: z.string().nullable(),
+      timestamp: z.string().nullable(),
+      level: z.string(),
+      coversWholeDocument: z.boolean(),
+      changesAfter: z.string(),
+      trusted: z.boolean().nullable(),
+      problems: z.array(z.object({ code: z.string(), message: z.string() })),
+    }),
+  ),
+})
+
+export function addVerificationRoutes(deps: {
+  http: Http
+  verification: Verification
+  uploadLimitBytes: number
+}): void {
+  deps.http.route({
+    method: 'POST',
+    url: '/api/v1/verifications',
+    summary: 'Verifies every signature of a PDF; nothing of the file is kept.',
+    access: 'public',
+    body: 'stream',
+    consumes: ['application/pdf'],
+    answer: verificationReport,
+    rateLimit: { max: 30, perMs: 60_000 },
+    handle: async ({ upload, lang }) => {
+      const content = upload(deps.uploadLimitBytes)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of content) chunks.push(chunk)
+      return await deps.verification.verify(Buffer.concat(chunks), {
+        fileName: content.fileName ?? null,
+        lang,
+      })
+    },
+  })
+}

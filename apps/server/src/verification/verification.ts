@@ -1,0 +1,118 @@
+/** Reports on any PDF that somebody brings: a worker thread reads it, with a deadline, and nothing is kept. */
+import { createHash } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+import type { PdfVerification, SignatureReport } from '@yinxin/pades'
+import type { VerificationReport } from '@yinxin/sdk/wire'
+import type { Ca } from '#src/ca/ca.ts'
+import type { SignTasks } from '#src/sign-tasks/sign-tasks.ts'
+import { refuse } from './errors.ts'
+
+export interface VerificationDeps {
+  ca: Pick<Ca, 'anchors'>
+  signTasks: Pick<SignTasks, 'knows'>
+  /** A file that takes longer is refused. */
+  deadlineMs?: number
+  /** Files read at the same time; more wait. */
+  concurrency?: number
+}
+
+export interface VerifyOrder {
+  pdf: Uint8Array
+  trust: Uint8Array[]
+}
+export type VerifyAnswer =
+  | Pick<PdfVerification, 'ok' | 'signatures' | 'documentTimestamps'>
+  | { refusal: string; zh: string; en: string }
+
+export type Verification = ReturnType<typeof createVerification>
+
+const DEADLINE_MS = 20_000
+
+export function createVerification({
+  ca,
+  signTasks,
+  deadlineMs = DEADLINE_MS,
+  concurrency = 2,
+}: VerificationDeps) {
+  const place = createPlaces(concurrency)
+
+  return {
+    /** @throws `verification_unreadable`, `verification_too_long` */
+    async verify(
+      pdf: Uint8Array,
+      options: { fileName: string | null; lang: 'zh' | 'en' },
+    ): Promise<VerificationReport> {
+      const sha256 = createHash('sha256').update(pdf).digest('hex')
+      const knownHere = await signTasks.knows(sha256)
+      const answer = await place(() => verifyInWorker({ pdf, trust: [ca.anchors().rootDer] }, deadlineMs))
+      if ('refusal' in answer) throw refuse('verification_unreadable', { reason: answer[options.lang] })
+      return {
+        ok: answer.ok,
+        fileName: options.fileName,
+        sha256,
+        knownHere,
+        signatures: [...answer.signatures, ...answer.documentTimestamps].map((one) =>
+          signatureView(one, options.lang),
+        ),
+      }
+    },
+  }
+}
+
+function signatureView(report: SignatureReport, lang: 'zh' | 'en'): VerificationReport['signatures'][number] {
+  return {
+    status: report.status,
+    signer: report.signer,
+    signedAt: report.signedAt,
+    timestamp: report.timestamp,
+    level: report.level ?? '',
+    coversWholeDocument: report.coversWholeDocument,
+    changesAfter: report.changesAfter,
+    trusted: report.trusted,
+    problems: report.problems.map(({ code, message, zh }) => ({
+      code,
+      message: lang === 'zh' ? zh : message,
+    })),
+  }
+}
+
+function verifyInWorker(order: VerifyOrder, deadlineMs: number): Promise<VerifyAnswer> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData: order, env: {} })
+    const timer = setTimeout(() => {
+      void worker.terminate()
+      reject(refuse('verification_too_long', { seconds: Math.round(deadlineMs / 1000) }))
+    }, deadlineMs)
+    const settle = () => clearTimeout(timer)
+    worker.once('message', (answer: VerifyAnswer) => {
+      settle()
+      resolve(answer)
+    })
+    worker.once('error', (error) => {
+      settle()
+      reject(error)
+    })
+    worker.once('exit', (code) => {
+      settle()
+      // After an answer this rejection finds the promise settled and does nothing.
+      reject(new Error(`the verification worker ended with ${code}`))
+    })
+  })
+}
+
+/** At most so many at a time; the others wait for their place. */
+function createPlaces(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let free = count
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free += 1
+      else next()
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { PdfRefusal, verifyPdf } from '@yinxin/pades'
+import type { VerifyAnswer, VerifyOrder } from './verification.ts'
+
+const { pdf, trust } = workerData as VerifyOrder
+
+function answer(): VerifyAnswer {
+  try {
+    const { ok, signatures, documentTimestamps } = verifyPdf(pdf, { trust })
+    return { ok, signatures, documentTimestamps }
+  } catch (error) {
+    if (error instanceof PdfRefusal) return { refusal: error.code, zh: error.zh, en: error.en }
+    throw error
+  }
+}
+
+parentPort?.postMessage(answer())
