@@ -288,6 +288,75 @@ def parse_proof(text):
 # --- The package -----------------------------------------------------------------------------------------------
 
 
+ROLES = {
+    "certificate": r"certificates/[0-9a-f]{64}\.pem",
+    "checkpoint": "checkpoint",
+    "crl": r"crl/[0-9a-f]{64}\.crl",
+    "disclosures": r"disclosures\.json",
+    "document": r"documents/[1-9][0-9]*-[^/]+",
+    "events": r"events\.jsonl",
+    "proof": r"proofs/(0|[1-9][0-9]*)\.tlog-proof",
+    "readme": r"README\.txt",
+    "timestamp": r"timestamps/checkpoint\.tsr",
+}
+INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+HASH = r"[0-9a-f]{64}"
+
+
+def members(value, *names):
+    if not isinstance(value, dict) or sorted(value) != sorted(names):
+        raise ValueError("members")
+
+
+def matches(pattern, value):
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError("form")
+
+
+def count(value):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("count")
+
+
+def read_manifest(data):
+    """The manifest in the form of SPEC.md section 3, or an error."""
+    manifest = parse_canonical(data)
+    title = ("title",) if "title" in manifest else ()
+    members(manifest, "createdAt", "documents", "entries", "environment", "events", "format", "log", "taskId", "trust", "v", *title)
+    if manifest["format"] != "yinxin-evidence" or manifest["v"] is True or manifest["v"] != 1:
+        raise ValueError("format")
+    for name in ("taskId",) + title:
+        matches("(?s).+", manifest[name])
+    matches(INSTANT, manifest["createdAt"])
+    members(manifest["events"], "count", "lastHash")
+    count(manifest["events"]["count"])
+    matches(HASH, manifest["events"]["lastHash"])
+    members(manifest["log"], "keys", "origin")
+    members(manifest["trust"], "anchors")
+    for anchor in manifest["trust"]["anchors"]:
+        matches(HASH, anchor)
+    if not isinstance(manifest["environment"], dict):
+        raise ValueError("environment")
+    for entry in manifest["entries"]:
+        members(entry, "path", "role", "sha256", "sizeBytes")
+        matches(ROLES[entry["role"]], entry["path"])
+    for document in manifest["documents"]:
+        members(document, "documentId", "name", "path", "sha256", "sizeBytes")
+        matches("(?s).+", document["documentId"])
+        matches("(?s).+", document["name"])
+    for one in manifest["entries"] + manifest["documents"]:
+        matches(HASH, one["sha256"])
+        count(one["sizeBytes"])
+    paths = [entry["path"].encode("utf-16-be") for entry in manifest["entries"]]
+    facts = lambda one: (one["path"], one["sha256"], one["sizeBytes"])
+    told = sorted(map(facts, manifest["documents"]))
+    held = sorted(facts(entry) for entry in manifest["entries"] if entry["role"] == "document")
+    ids = [document["documentId"] for document in manifest["documents"]]
+    if paths != sorted(set(paths)) or told != held or len(set(ids)) != len(ids):
+        raise ValueError("tables")
+    return manifest
+
+
 def check_events(files, manifest):
     events, previous = [], "0" * 64
     try:
@@ -387,14 +456,12 @@ def check_package(data, anchors):
         problem("(archive)", "not_a_package")
         return
     try:
-        manifest = parse_canonical(files["manifest.json"])
-        listed = manifest["entries"]
-        expected = ["manifest.json", "manifest.tlog-proof"] + [entry["path"] for entry in listed]
-        if manifest["format"] != "yinxin-evidence" or manifest["v"] != 1:
-            raise ValueError("format")
-    except (ValueError, KeyError, TypeError):
+        manifest = read_manifest(files["manifest.json"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         problem("manifest.json", "manifest_invalid")
         return
+    listed = manifest["entries"]
+    expected = ["manifest.json", "manifest.tlog-proof"] + [entry["path"] for entry in listed]
     for name in expected:
         if name not in files:
             problem(name, "entry_missing")
