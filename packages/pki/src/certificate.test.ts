@@ -299,6 +299,34 @@ withOpenssl('openssl', () => {
     })
 })
 
+withOpenssl('a key that brings its own curve', () => {
+  it('verifies nothing', () => {
+    const curve = [
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-pkeyopt',
+      'ec_param_enc:explicit',
+    ]
+    bench.openssl(
+      'req',
+      '-x509',
+      ...curve,
+      '-nodes',
+      '-keyout',
+      'k.pem',
+      '-out',
+      'c.pem',
+      '-subj',
+      '/CN=explicit',
+    )
+    const certificate = parseCertificate(parsePem(Buffer.from(bench.read('c.pem')).toString())[0]!)
+    expect(keyFacts(certificate.spki)).toEqual({ type: 'ec', bits: 0, wellFormed: false })
+    expect(verifyCertificateSignature(certificate, certificate)).toBe(false)
+  })
+})
+
 describe('damaged certificates', () => {
   const { certificate } = makeChild(makeRoot(), 'event-signing')
 

@@ -25,6 +25,7 @@ import {
 import { concatBytes, equalBytes } from './bytes.ts'
 import { element, encode, nullValue, octetString, sequence } from './der-write.ts'
 import { PkiError } from './errors.ts'
+import { keyFacts } from './public-key.ts'
 
 /** Bytes in one piece or in several that follow each other, such as the two ranges of a signed PDF. */
 export type Content = Uint8Array | readonly Uint8Array[]
@@ -138,6 +139,8 @@ function importKey(spki: Uint8Array): KeyObject | undefined {
   if (known !== undefined) return known
   try {
     const key = createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' })
+    // Explicit curve parameters (RFC 5480 §2.1.1 forbids them) let the key's maker choose the group.
+    if (key.asymmetricKeyType === 'ec' && keyFacts(spki)?.curve === undefined) return undefined
     imported.set(spki, key)
     return key
   } catch {

@@ -127,8 +127,9 @@ export function readName(found: DerElement): Name {
   return { attributes, text }
 }
 
-const special = /[,+"\\<>;=]/g
-const escapeValue = (value: string): string => value.replace(special, '\\$&')
+const special = /[,+"\\<>;=]/
+const escapeValue = (value: string): string =>
+  special.test(value) ? value.replace(/[,+"\\<>;=]/g, '\\$&') : value
 
 /** Reads a name from its own DER bytes. */
 export const parseName = (der: Uint8Array): Name => readName(readOnly(der, 0x30, 'name'))

@@ -104,6 +104,12 @@ describe('a bad path', () => {
     expect(errors(judge(leaf, [authority], { at: daysFromNoon(-500) }))).toContain('not-yet-valid')
   })
 
+  it('at no time at all is a mistake of the caller', () => {
+    expect(() => judge(leaf, [authority], { at: new Date(Number.NaN) })).toThrowError(
+      expect.objectContaining({ code: 'argument' }),
+    )
+  })
+
   it('without its intermediate or its anchor', () => {
     expect(errors(judge(leaf, []))).toEqual(['untrusted'])
     const other = makeRoot('ed25519', 'other')

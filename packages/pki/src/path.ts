@@ -41,8 +41,11 @@ const maximumChecks = 100
 /**
  * Finds a path from the leaf to an anchor and validates it at a time. Of several paths the first good one is
  * reported, or else the one with the fewest errors.
+ * @throws PkiError `argument` when `at` is no date; never because of a certificate
  */
 export function validatePath(options: PathOptions): PathResult {
+  // An invalid date compares as false with everything and would pass for a valid time.
+  if (Number.isNaN(options.at.getTime())) throw new PkiError('argument', 'the time to validate at is no date')
   const { crls, problems: crlProblems } = readCrls(options.crls ?? [])
   const checks = { ...options, crls, crlsGiven: options.crls !== undefined }
   const search = findPaths(options)

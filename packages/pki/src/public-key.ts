@@ -1,5 +1,6 @@
 /** What an encoded public key is, read from its DER alone: no key import, which costs more than a signature. */
 import { readAlgorithmOid } from './algorithms.ts'
+import { toHex } from './bytes.ts'
 import {
   atEnd,
   enter,
@@ -105,11 +106,7 @@ function rsaFacts(type: 'rsa' | 'rsa-pss', key: Uint8Array): KeyFacts {
   }
 }
 
-function toBigInt(bytes: Uint8Array): bigint {
-  let hex = '0x'
-  for (const octet of bytes) hex += octet < 16 ? `0${octet.toString(16)}` : octet.toString(16)
-  return BigInt(hex)
-}
+const toBigInt = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes)}`)
 
 /** Full point in uncompressed form that satisfies y² = x³ − 3x + b (SP 800-56A §5.6.2.3.3, without the order check: cofactor 1). */
 function isOnCurve(point: Uint8Array, { bits, prime, b }: Curve): boolean {
