@@ -1,4 +1,7 @@
+import { signPdf } from '@yinxin/pades'
+import { generateSigner } from '@yinxin/pki'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { samplePdf } from '../testing/sample-pdf.ts'
 import {
   createSamplePlatform,
   crlOf,
@@ -133,7 +136,7 @@ describe('a package', () => {
   it('needs the cosignature of every witness that is given', async () => {
     const witness = {
       name: 'witness.example',
-      signer: (await import('@yinxin/pki')).generateSigner('ed25519').signer,
+      signer: generateSigner('ed25519').signer,
     }
     const witnessKey = encodeVkey(witness, 'witness')
     const strict = { ...anchors, logKeys: [platform.vkey, witnessKey] }
@@ -263,6 +266,37 @@ describe('documents and events', () => {
 
   it('tell the same story in an honest package', async () => {
     expect(await retold((events) => events)).toEqual([])
+  })
+
+  it('may keep hashes of documents behind commitments, as long as these are disclosed', async () => {
+    const hidden = await signSampleTask(platform, { commitHashes: true })
+    expect(JSON.stringify(hidden.events)).not.toContain(hidden.documents[0]?.sha256)
+    expect(named(await samplePackage(platform, hidden))).toEqual([])
+    const disclosures = hidden.disclosures.filter(({ path }) => path.startsWith('/actor'))
+    const closed = named(await samplePackage(platform, { ...hidden, disclosures }))
+    expect(closed).toContain('documents/1-采购合同.pdf document_hash')
+    expect(closed).toContain('documents/1-采购合同.pdf signature_without_event')
+  })
+
+  it('leave a signature alone that was in the file before it came', async () => {
+    const outsider = createSamplePlatform()
+    const event = outsider.issue(outsider.ca, 'event-signing', 'Outsider', SIGNED_AT - 5000_000)
+    const base = await signPdf(samplePdf('Signed elsewhere'), {
+      signer: event.signer,
+      certificates: [event.certificate.der, outsider.ca.certificate.der],
+      placements: [],
+      signingTime: new Date(SIGNED_AT - 5000_000),
+    })
+    const report = verifyBundle(
+      await samplePackage(platform, await signSampleTask(platform, { base })),
+      anchors,
+    )
+    expect(report.problems).toEqual([])
+    expect(report.documents[0]?.signatures.map(({ signer, trusted }) => [signer, trusted])).toEqual([
+      ['Outsider', false],
+      ['示例科技有限公司', true],
+      ['张三', true],
+    ])
   })
 
   it('disagree when a signature has no event or an event no signature', async () => {

@@ -115,8 +115,16 @@ export interface Issued {
 }
 export type SamplePlatform = ReturnType<typeof createSamplePlatform>
 
+/** Variations of the sample task. */
+export interface SampleTask {
+  /** The contract as it comes to the platform. */
+  base?: Uint8Array
+  /** Hashes of documents appear only as commitments, opened by disclosures. */
+  commitHashes?: boolean
+}
+
 /** A task signed by a company and a person, with an attachment nobody signs. */
-export async function signSampleTask(platform: SamplePlatform): Promise<BundleInput> {
+export async function signSampleTask(platform: SamplePlatform, task: SampleTask = {}): Promise<BundleInput> {
   const taskId = 'task-2025-0001'
   const events: EvidenceEvent[] = []
   const disclosures: Disclosure[] = []
@@ -130,18 +138,23 @@ export async function signSampleTask(platform: SamplePlatform): Promise<BundleIn
     data: JsonObject,
     name?: string,
   ) {
-    const full = { ...actor }
-    if (name !== undefined) {
+    const [full, told]: [typeof actor, JsonObject] = [{ ...actor }, { ...data }]
+    const hide = (part: string, from: JsonObject, key: string, value: string) => {
       const salt = platform.fresh(16)
-      full.nameCommit = commit(salt, name)
-      disclosures.push({ seq: events.length, path: '/actor/nameCommit', salt: toHex(salt), value: name })
+      delete from[key]
+      from[`${key}Commit`] = commit(salt, value)
+      disclosures.push({ seq: events.length, path: `/${part}/${key}Commit`, salt: toHex(salt), value })
     }
-    const appended = appendEvent(head, { taskId, type, at: new Date(at), actor: full, data })
+    if (name !== undefined) hide('actor', full, 'name', name)
+    for (const key of task.commitHashes === true ? ['documentSha256', 'previousSha256'] : []) {
+      if (typeof told[key] === 'string') hide('data', told, key, told[key])
+    }
+    const appended = appendEvent(head, { taskId, type, at: new Date(at), actor: full, data: told })
     events.push(appended.event)
     head = appended.head
   }
 
-  const base = samplePdf('Sample contract')
+  const base = task.base ?? samplePdf('Sample contract')
   const attachment = samplePdf('Attachment')
   let current: Uint8Array = base
   record(
