@@ -83,6 +83,11 @@ function startWorker() {
   }
 }
 
+/** qpdf exits with 0 for good, 3 for warnings, 2 for errors. */
+function badness(status: number | null): number {
+  return status === 0 ? 0 : status === 3 ? 1 : 2
+}
+
 /** pdfsig must find both signatures valid; qpdf must not think worse of the file than before. */
 function judgeFile(original: string, signed: Uint8Array, folder: string): string {
   const path = join(folder, 'signed.pdf')
@@ -94,7 +99,7 @@ function judgeFile(original: string, signed: Uint8Array, folder: string): string
   const words: string[] = []
   const found = valid(path) - valid(original)
   if (found !== 2) words.push(`pdfsig finds ${found} of 2`)
-  if ((after.status ?? 9) > (before.status ?? 9)) words.push(`qpdf ${before.status} → ${after.status}`)
+  if (badness(after.status) > badness(before.status)) words.push(`qpdf ${before.status} → ${after.status}`)
   return words.length === 0 ? 'good' : words.join(', ')
 }
 

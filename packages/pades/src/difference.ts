@@ -1,4 +1,4 @@
-import { catalogOf, entryOf, type PdfView, resolve } from './file.ts'
+import { catalogOf, entryOf, fetchObject, type PdfView, resolve } from './file.ts'
 import {
   dictOf,
   eachRef,
@@ -11,7 +11,7 @@ import {
   type PdfValue,
   sameValue,
 } from './objects.ts'
-import { numbersOf, type Revision, readQuietly } from './revisions.ts'
+import { numbersOf, type Revision } from './revisions.ts'
 import type { XrefEntry } from './xref.ts'
 
 /** How far an update went, in rising order. `validation` is validation data, metadata and document timestamps. */
@@ -80,7 +80,7 @@ function collect(step: Step, num: number, dangling: ReadonlySet<number>): void {
   const oldEntry = entryOf(step.before, num)
   const newEntry = entryOf(step.after, num)
   if (sameEntry(oldEntry, newEntry)) return
-  const old = oldEntry && oldEntry.type !== 'free' ? readQuietly(step.before, num) : null
+  const old = oldEntry && oldEntry.type !== 'free' ? fetchObject(step.before, num) : null
   if (old === null) {
     if (newEntry === undefined || newEntry.type === 'free') return
     // Something already pointed here: the object is not merely new, it changes what that shows.
@@ -88,7 +88,7 @@ function collect(step: Step, num: number, dangling: ReadonlySet<number>): void {
     else step.added.add(num)
     return
   }
-  if (!sameValue(old, readQuietly(step.after, num))) step.changed.set(num, old)
+  if (!sameValue(old, fetchObject(step.after, num))) step.changed.set(num, old)
 }
 
 function sameEntry(a: XrefEntry | undefined, b: XrefEntry | undefined): boolean {
@@ -108,8 +108,8 @@ const CATALOG_KEYS = new Set(['DSS', 'Extensions', 'Metadata', 'Version', 'MarkI
 function compareCatalogs(step: Step, findings: ChangeFinding[], cleared: Set<number>): void {
   const root = catalogOf(step.after).ref.num
   // The catalogue may move to another object; what it says is compared, not where it stands.
-  const before = dictOf(readQuietly(step.before, catalogOf(step.before).ref.num))
-  const after = dictOf(readQuietly(step.after, root))
+  const before = dictOf(fetchObject(step.before, catalogOf(step.before).ref.num))
+  const after = dictOf(fetchObject(step.after, root))
   if (!before || !after) {
     findings.push({ object: root, level: 'other', rule: 'catalog.missing' })
     return
@@ -140,14 +140,14 @@ function clearMetadata(step: Step, catalog: PdfDict, cleared: Set<number>, findi
   }
   const metadata = catalog.get('Metadata')
   if (isRef(metadata)) {
-    const value = readQuietly(step.after, metadata.num)
+    const value = fetchObject(step.after, metadata.num)
     if (isStream(value) && nameOf(value.dict.get('Type')) === 'Metadata') allow(metadata.num, 'metadata')
   }
   const info = step.after.trailer.get('Info')
   if (
     isRef(info) &&
     sameValue(info, step.before.trailer.get('Info')) &&
-    isDict(readQuietly(step.after, info.num))
+    isDict(fetchObject(step.after, info.num))
   ) {
     allow(info.num, 'info')
   }
@@ -158,7 +158,7 @@ function clearMetadata(step: Step, catalog: PdfDict, cleared: Set<number>, findi
   if (isRef(dss)) own.add(dss.num)
   const note = (value: PdfValue | undefined, depth: number) => {
     if (isRef(value)) {
-      const target = readQuietly(step.after, value.num)
+      const target = fetchObject(step.after, value.num)
       if (isStream(target) || depth > 4) return
       own.add(value.num)
       note(target, depth + 1)
@@ -242,7 +242,7 @@ function growth(step: Step, old: readonly PdfValue[], now: readonly PdfValue[]):
 /** Judges a field or widget that was not there before. */
 function newField(step: Step, ref: PdfRef): ChangeLevel {
   if (!step.added.has(ref.num)) return 'other'
-  const dict = dictOf(readQuietly(step.after, ref.num))
+  const dict = dictOf(fetchObject(step.after, ref.num))
   if (!dict) return 'other'
   const owner = nameOf(resolve(step.after, dict.get('FT')))
     ? dict
@@ -256,7 +256,7 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
 }
 
 function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
-  const now = readQuietly(step.after, num)
+  const now = fetchObject(step.after, num)
   const say = (level: ChangeLevel, rule: string): ChangeFinding => ({ object: num, level, rule })
   if (typeOf(old) === 'XRef' && typeOf(now) === 'XRef') return say('none', 'xref')
   if (Array.isArray(old) && Array.isArray(now)) {
@@ -325,7 +325,7 @@ function isAppearanceOnly(step: Step, num: number): boolean {
   const referrers = referrersOf(step).get(num)
   if (!referrers || referrers.size === 0) return false
   for (const referrer of referrers) {
-    const dict = dictOf(readQuietly(step.after, referrer))
+    const dict = dictOf(fetchObject(step.after, referrer))
     if (!dict) return false
     const type = nameOf(inherited(step.after, dict, 'FT'))
     if (type === undefined || (type === 'Sig' && inherited(step.before, dict, 'V') !== undefined))
@@ -352,7 +352,7 @@ function referrersOf(step: Step): Map<number, Set<number>> {
   if (step.referrers) return step.referrers
   const map = new Map<number, Set<number>>()
   for (const num of allNumbers(step.after)) {
-    eachRef(readQuietly(step.after, num), (ref) => {
+    eachRef(fetchObject(step.after, num), (ref) => {
       const set = map.get(ref.num)
       if (set) set.add(num)
       else map.set(ref.num, new Set([num]))
@@ -374,7 +374,7 @@ function reachableSet(step: Step): Set<number> {
   }
   for (const key of ['Root', 'Info']) eachRef(step.after.trailer.get(key) ?? null, visit)
   for (let num = queue.pop(); num !== undefined; num = queue.pop()) {
-    eachRef(readQuietly(step.after, num), visit)
+    eachRef(fetchObject(step.after, num), visit)
     // Objects in a stream hang on that stream: replacing it replaces them.
     const entry = entryOf(step.after, num)
     if (entry?.type === 'compressed' && !seen.has(entry.container)) {

@@ -106,18 +106,10 @@ export function transformPath(path: Path, m: Matrix): PathCommand[] {
   const x = (px: number, py: number) => m[0] * px + m[2] * py + m[4]
   const y = (px: number, py: number) => m[1] * px + m[3] * py + m[5]
   return path.map((command): PathCommand => {
-    switch (command[0]) {
-      case 'M':
-        return ['M', x(command[1], command[2]), y(command[1], command[2])]
-      case 'L':
-        return ['L', x(command[1], command[2]), y(command[1], command[2])]
-      case 'C': {
-        const [, a, b, c, d, e, f] = command
-        return ['C', x(a, b), y(a, b), x(c, d), y(c, d), x(e, f), y(e, f)]
-      }
-      case 'Z':
-        return command
-    }
+    if (command[0] === 'Z') return command
+    if (command[0] !== 'C') return [command[0], x(command[1], command[2]), y(command[1], command[2])]
+    const [, a, b, c, d, e, f] = command
+    return ['C', x(a, b), y(a, b), x(c, d), y(c, d), x(e, f), y(e, f)]
   })
 }
 

@@ -42,6 +42,8 @@ export interface PdfFile {
   readonly ends: Map<number, number>
   readonly containers: Map<number, ObjectStream>
   inflated: number
+  /** Unreadable objects read as null instead of raising a fault: a report must not stop at one bad object. */
+  readonly lenient: boolean
 }
 
 interface ObjectStream {
@@ -110,6 +112,7 @@ function makeFile(
     ends: new Map(),
     containers: new Map(),
     inflated: 0,
+    lenient: false,
   }
 }
 
@@ -229,8 +232,24 @@ export function fetchObject(view: PdfView, num: number): PdfValue {
   return entry ? readEntry(view, num, entry, 0) : null
 }
 
+/** The same view over a file that answers null for what it cannot read. */
+export function leniently(view: PdfView): PdfView {
+  return { ...view, file: { ...view.file, lenient: true } }
+}
+
 /** Reads the object an entry points to. */
-export function readEntry(view: PdfView, num: number, entry: XrefEntry, depth: number): PdfValue {
+function readEntry(view: PdfView, num: number, entry: XrefEntry, depth: number): PdfValue {
+  if (!view.file.lenient) return readExactly(view, num, entry, depth)
+  try {
+    return readExactly(view, num, entry, depth)
+  } catch (fault) {
+    if (!(fault instanceof SyntaxFault)) throw fault
+    if (entry.type === 'offset') view.file.parsed.set(entry.offset, null)
+    return null
+  }
+}
+
+function readExactly(view: PdfView, num: number, entry: XrefEntry, depth: number): PdfValue {
   if (entry.type === 'free') return null
   const { file } = view
   if (entry.type === 'compressed') return readCompressed(view, num, entry.container, entry.index, depth)

@@ -1,4 +1,4 @@
-import { catalogOf, resolve, withRepair } from './file.ts'
+import { catalogOf, leniently, resolve, withRepair } from './file.ts'
 import { nameOf } from './objects.ts'
 import { eachPage } from './pages.ts'
 import { PdfRefusal } from './refusal.ts'
@@ -38,7 +38,7 @@ export function inspectPdf(pdf: Uint8Array): PdfInfo {
       rotation,
     }))
     if (pages.length === 0) throw new PdfRefusal('no_pages')
-    const revisions = revisionsOf(view.file)
+    const revisions = revisionsOf(leniently(view).file)
     const newest = view.sections[0]
     const declared = nameOf(resolve(view, catalogOf(view).dict.get('Version')))
     return {

@@ -113,7 +113,14 @@ export function hexDigit(byte: number): number {
   return -1
 }
 
-const ESCAPES: Record<number, number> = { 0x6e: 10, 0x72: 13, 0x74: 9, 0x62: 8, 0x66: 12 }
+/** Line feed, return, tab, backspace and form feed by the letter after the backslash. */
+const ESCAPES = new Map([
+  [0x6e, 10],
+  [0x72, 13],
+  [0x74, 9],
+  [0x62, 8],
+  [0x66, 12],
+])
 
 function decodeLiteral(source: Uint8Array, from: number, to: number): Uint8Array {
   const out = new Uint8Array(to - from)
@@ -138,7 +145,7 @@ function decodeLiteral(source: Uint8Array, from: number, to: number): Uint8Array
       } else if (next === 0x0d || next === 0x0a) {
         if (next === 0x0d && source[i + 1] === 0x0a) i++
         continue
-      } else byte = ESCAPES[next] ?? next
+      } else byte = ESCAPES.get(next) ?? next
     }
     out[length++] = byte
   }

@@ -1,7 +1,6 @@
 import { entryOf, fetchObject, newestSectionOffset, type PdfFile, type PdfView, viewAt } from './file.ts'
-import { eachRef, type PdfValue } from './objects.ts'
-import { PdfRefusal } from './refusal.ts'
-import { isSpace, matchesAt, SyntaxFault } from './syntax.ts'
+import { eachRef } from './objects.ts'
+import { isSpace, matchesAt } from './syntax.ts'
 
 /** One state of the file: what an incremental update (or the original) left. Index 0 is the newest. */
 export interface Revision {
@@ -58,21 +57,11 @@ export function numbersOf(revision: Revision): Set<number> {
   return numbers
 }
 
-/** An object, or null where it cannot be read: a report must not stop at one bad object. */
-export function readQuietly(view: PdfView, num: number): PdfValue {
-  try {
-    return fetchObject(view, num)
-  } catch (fault) {
-    if (fault instanceof SyntaxFault || (fault instanceof PdfRefusal && fault.code === 'damaged')) return null
-    throw fault
-  }
-}
-
 /** References in a revision's own objects that name nothing in its view: a later object could slip in there. */
 export function danglingIn(revision: Revision, numbers: Iterable<number>, into: Set<number>): void {
   const { view } = revision
   for (const num of numbers) {
-    eachRef(readQuietly(view, num), (ref) => {
+    eachRef(fetchObject(view, num), (ref) => {
       if (!into.has(ref.num)) {
         const entry = entryOf(view, ref.num)
         if (entry === undefined || entry.type === 'free') into.add(ref.num)

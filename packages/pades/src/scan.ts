@@ -1,16 +1,7 @@
-import { entryOf, type PdfView, resolve } from './file.ts'
-import {
-  dictOf,
-  isRef,
-  isStream,
-  nameOf,
-  type PdfDict,
-  type PdfValue,
-  stringBytes,
-  isString,
-} from './objects.ts'
+import { entryOf, fetchObject, type PdfView, resolve } from './file.ts'
+import { dictOf, isStream, nameOf, type PdfDict, type PdfValue, stringBytes, isString } from './objects.ts'
 import { PdfRefusal } from './refusal.ts'
-import { numbersOf, type Revision, readQuietly } from './revisions.ts'
+import { numbersOf, type Revision } from './revisions.ts'
 
 /** Content that acts, fetches or hides: what a contract should not carry. */
 export type ActiveContentKind =
@@ -77,7 +68,7 @@ export function scanActiveContent(revisions: readonly Revision[]): ActiveContent
       const key = entry?.type === 'offset' ? `o${entry.offset}` : `${revision.index} ${num}`
       if (seen.has(key)) continue
       seen.add(key)
-      inspectValue(revision.view, readQuietly(revision.view, num), num, state)
+      inspectValue(revision.view, fetchObject(revision.view, num), num, state)
     }
     inspectValue(revision.view, revision.view.trailer, 0, state)
   }
@@ -103,13 +94,13 @@ function inspectValue(view: PdfView, value: PdfValue, object: number, state: Sta
 
 function inspectDict(view: PdfView, dict: PdfDict, stream: boolean, object: number, state: State): void {
   const { note } = state
-  const action = nameOf(resolveQuietly(view, dict.get('S')))
+  const action = nameOf(resolve(view, dict.get('S')))
   const kind = action === undefined ? undefined : ACTIONS[action]
   // `Movie` and `Sound` are also structure types; an action carries one of its own keys.
   if (kind !== undefined) note(kind, object)
   if (action === 'URI' && isFileUri(view, dict.get('URI'))) note('file-uri', object)
   if (dict.has('JS') || dict.has('JavaScript')) note('javascript', object)
-  const subtype = nameOf(resolveQuietly(view, dict.get('Subtype')))
+  const subtype = nameOf(resolve(view, dict.get('Subtype')))
   const media = subtype === undefined ? undefined : SUBTYPES[subtype]
   if (media !== undefined) note(media, object)
   if (dict.has('XFA')) note('xfa', object)
@@ -117,21 +108,17 @@ function inspectDict(view: PdfView, dict: PdfDict, stream: boolean, object: numb
   if (dict.has('OpenAction') && !isGoTo(view, dict.get('OpenAction'))) note('automatic-action', object)
   if (dict.has('EmbeddedFiles') || nameOf(dict.get('Type')) === 'EmbeddedFile') note('embedded-file', object)
   // A file specification that carries its file, or an association with one (ISO 32000-2 §7.11.4, §14.13).
-  if (dict.has('EF') || Array.isArray(resolveQuietly(view, dict.get('AF')))) note('embedded-file', object)
+  if (dict.has('EF') || Array.isArray(resolve(view, dict.get('AF')))) note('embedded-file', object)
   if (stream && dict.has('F')) note('external-stream', object)
-}
-
-function resolveQuietly(view: PdfView, value: PdfValue | undefined): PdfValue {
-  return isRef(value) ? readQuietly(view, value.num) : (value ?? null)
 }
 
 /** An opening action that only chooses the view is a destination or a GoTo without a successor. */
 function isGoTo(view: PdfView, value: PdfValue | undefined): boolean {
-  const action = resolveQuietly(view, value)
+  const action = resolve(view, value)
   if (Array.isArray(action) || isString(action) || nameOf(action) !== undefined) return true
   const dict = dictOf(action)
   if (!dict) return action === null
-  return nameOf(resolveQuietly(view, dict.get('S'))) === 'GoTo' && !dict.has('Next')
+  return nameOf(resolve(view, dict.get('S'))) === 'GoTo' && !dict.has('Next')
 }
 
 function isFileUri(view: PdfView, value: PdfValue | undefined): boolean {

@@ -1,4 +1,4 @@
-import { catalogOf, entryOf, type PdfView, resolve } from './file.ts'
+import { catalogOf, entryOf, fetchObject, type PdfView, resolve } from './file.ts'
 import {
   dictOf,
   isDict,
@@ -11,7 +11,7 @@ import {
   textOf,
 } from './objects.ts'
 import { PdfRefusal } from './refusal.ts'
-import { numbersOf, type Revision, readQuietly } from './revisions.ts'
+import { numbersOf, type Revision } from './revisions.ts'
 
 /** A signature dictionary somewhere in the file, and the fields that show it. */
 export interface FoundSignature {
@@ -45,7 +45,7 @@ export function findSignatures(revisions: readonly Revision[]): FoundSignature[]
   })
   for (const revision of revisions) {
     for (const num of numbersOf(revision)) {
-      const field = readQuietly(revision.view, num)
+      const field = fetchObject(revision.view, num)
       if (!isDict(field) || !field.has('V') || nameOf(field.get('FT')) !== 'Sig') continue
       note(found, revision.view, field, textOf(resolve(revision.view, field.get('T'))) ?? '', [], true)
     }
@@ -67,8 +67,9 @@ function note(
   removed: boolean,
 ): void {
   const value = field.get('V')
-  const dict = resolve(view, value)
-  if (!isDict(dict)) return
+  // A value that cannot be read is a broken signature, not a missing one.
+  const read = resolve(view, value)
+  const dict: PdfDict = isDict(read) ? read : new Map()
   const contents = resolve(view, dict.get('Contents'))
   const entry = isRef(value) ? entryOf(view, value.num) : undefined
   // The same bytes in the file are the same signature, however many fields and revisions show it.
@@ -94,7 +95,7 @@ function eachField(view: PdfView, visit: (field: PdfDict, name: string, widgets:
       if (seen.has(item.num)) return
       seen.add(item.num)
     }
-    const field = dictOf(isRef(item) ? readQuietly(view, item.num) : item)
+    const field = dictOf(isRef(item) ? fetchObject(view, item.num) : item)
     if (!field) return
     const own = textOf(resolve(view, field.get('T')))
     const name = own === undefined ? prefix : prefix === '' ? own : `${prefix}.${own}`

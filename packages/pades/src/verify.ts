@@ -1,7 +1,7 @@
 import { type DigestAlgorithm, parseCertificate } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
 import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
-import { openPdf, type PdfFile, resolve } from './file.ts'
+import { fetchObject, leniently, openPdf, type PdfFile, resolve } from './file.ts'
 import {
   displayName,
   factsOf,
@@ -22,14 +22,7 @@ import {
   pdfProblem,
   type SignatureReport,
 } from './report.ts'
-import {
-  danglingIn,
-  numbersOf,
-  type Revision,
-  readQuietly,
-  revisionEndingAt,
-  revisionsOf,
-} from './revisions.ts'
+import { danglingIn, numbersOf, type Revision, revisionEndingAt, revisionsOf } from './revisions.ts'
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
 import { type FoundSignature, findSignatures } from './signature-fields.ts'
@@ -47,9 +40,18 @@ export interface VerifyOptions {
  * @throws PdfRefusal if the file cannot be read at all
  */
 export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVerification {
+  try {
+    return verify(pdf, options)
+  } catch (fault) {
+    if (fault instanceof SyntaxFault) throw new PdfRefusal('damaged', fault.message)
+    throw fault
+  }
+}
+
+function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
   const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at }
   // 1. Facts: revisions, signatures, what each update changed.
-  const { file } = openPdf(pdf)
+  const { file } = leniently(openPdf(pdf))
   const revisions = revisionsOf(file)
   const found = findSignatures(revisions)
   const oldest = oldestSigned(file, revisions, found)
@@ -273,7 +275,7 @@ function reachOf(revisions: readonly Revision[]): number[] {
         const entry = section.lookup(num)
         if (entry?.type !== 'offset') continue
         // The view's own object is parsed (and its end known) only if no newer section of it replaced this one.
-        readQuietly(view, num)
+        fetchObject(view, num)
         furthest = Math.max(furthest, entry.offset, view.file.ends.get(entry.offset) ?? 0)
       }
     }
