@@ -1,0 +1,28 @@
+import { lazy, Suspense } from 'react'
+import { Route, Routes } from 'react-router'
+import { Bones } from './design/notices.tsx'
+
+// The signer on a phone must not pay for the console, nor the clerk for the ceremony.
+const CeremonyPage = lazy(() => import('./ceremony/ceremony.tsx').then((m) => ({ default: m.CeremonyPage })))
+const LoginPage = lazy(() => import('./console/login.tsx').then((m) => ({ default: m.LoginPage })))
+const VerifyPage = lazy(() => import('./console/verify.tsx').then((m) => ({ default: m.VerifyPage })))
+const Console = lazy(() => import('./console/console.tsx').then((m) => ({ default: m.Console })))
+
+export function AppRoutes() {
+  return (
+    <Suspense
+      fallback={
+        <div className="waiting-room">
+          <Bones rows={4} height={28} />
+        </div>
+      }
+    >
+      <Routes>
+        <Route path="/s/:token" element={<CeremonyPage />} />
+        <Route path="/login" element={<LoginPage />} />
+        <Route path="/verify" element={<VerifyPage />} />
+        <Route path="/*" element={<Console />} />
+      </Routes>
+    </Suspense>
+  )
+}

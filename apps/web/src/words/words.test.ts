@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { ceremonyWords } from './ceremony.ts'
+import { consoleWords } from './console.ts'
+import { formatSize, groupHash } from './dates.ts'
+import { generalWords } from './general.ts'
+
+const parts = [generalWords, ceremonyWords, consoleWords] as const
+const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()
+
+describe('the dictionary', () => {
+  it('fills the same places in both languages', () => {
+    const differing = parts
+      .flatMap((part) => Object.entries<readonly [string, string]>(part))
+      .filter(([, [zh, en]]) => places(zh).join() !== places(en).join())
+    expect(differing).toEqual([])
+  })
+
+  it('leaves no text empty and no Chinese sign in an English one', () => {
+    const wrong = parts
+      .flatMap((part) => Object.entries<readonly [string, string]>(part))
+      .filter(([key, [zh, en]]) => !zh.trim() || !en.trim() || (key !== 'language' && /[一-鿿]/.test(en)))
+    expect(wrong).toEqual([])
+  })
+
+  it('uses each key in one part only', () => {
+    const keys = parts.flatMap((part) => Object.keys(part))
+    expect(keys.length).toBe(new Set(keys).size)
+  })
+})
+
+describe('figures', () => {
+  it('groups a fingerprint by four', () => {
+    expect(groupHash('0123456789abcdef', 12)).toBe('0123 4567 89ab')
+  })
+
+  it('says sizes in the unit a person would use', () => {
+    expect([formatSize(512), formatSize(20_480), formatSize(5_452_595)]).toEqual(['512 B', '20 KB', '5.2 MB'])
+  })
+})
