@@ -272,7 +272,7 @@ export function createAct(deps: ActDeps) {
       const prepared = await deps.prepare(base, {
         fieldName: `yinxin-${request.actorId}`,
         placements: await request.marks.placements(documentId),
-        name: request.certified.corpName ?? request.certified.name,
+        name: request.certified.name,
         reason: '同意签署本文件',
         signingTime: clock.now(),
         reserveBytes: credentials.reserveBytes,

@@ -153,9 +153,8 @@ export function createSigning(deps: SigningDeps) {
       personId: person.id,
       certified: {
         kind: actor.kind,
-        // In a company's certificate the name is the acting member's (经办人).
-        name: isCorp ? (person.name ?? actor.name) : actor.name,
-        ...(isCorp ? { corpName: actor.name } : {}),
+        name: actor.name,
+        ...(isCorp && person.name !== null ? { memberName: person.name } : {}),
         ...(await identifierOf(admitted)),
       },
       will: {
