@@ -117,8 +117,10 @@ function found(options: FoundingOptions, signers: Record<AuthorityCertificateNam
 
 function subjectOf(name: AuthorityCertificateName, organization: string | undefined): NameAttributes {
   const { en, zh } = titles[name]
+  // A common name has 64 characters at most (RFC 5280 appendix A.1); the organisation stands in full beside it.
+  const short = [...(organization ?? '')].slice(0, 64 - en.length - 1).join('')
   const commonName =
-    organization === undefined ? `Yinxin Development ${en}（开发测试${zh}）` : `${organization} ${en}`
+    organization === undefined ? `Yinxin Development ${en}（开发测试${zh}）` : `${short} ${en}`
   return [
     ['C', 'CN'],
     ['O', organizationName(organization)],

@@ -1,0 +1,92 @@
+import { type Certificate, parseCertificate } from '@yinxin/pki'
+import type { Ca } from '#src/ca/ca.ts'
+import type { Clock } from '#src/clock.ts'
+import type { Log } from '#src/log.ts'
+import { refuse } from './errors.ts'
+import { askAuthority } from './outside-authority.ts'
+import { createOwnAuthority } from './own-authority.ts'
+
+export interface Timestamp {
+  /** RFC 3161 token, a ContentInfo in DER. */
+  token: Uint8Array
+  genTime: Date
+  /** `own`, or the URL of the authority that answered. */
+  authority: string
+}
+
+export interface Timestamps {
+  /**
+   * A verified token over a SHA-256 digest: from the configured authorities in their order, or from the
+   * own one when none is configured. Never falls back from outside to own.
+   * @throws Refusal `timestamp_unavailable`
+   */
+  stamp(digest: Uint8Array): Promise<Timestamp>
+  /** The own authority's answer to a TimeStampReq, for everybody. */
+  respond(request: Uint8Array): Uint8Array
+}
+
+export interface TimestampsDeps {
+  ca: Pick<Ca, 'timestampSigner'>
+  clock: Clock
+  log: Log
+  /** Outside authorities in order of preference (YINXIN_TSA_URLS); empty means the own one. */
+  urls?: readonly string[]
+  /** Roots that the outside authorities must lead to, DER. Without them only their signatures are checked. */
+  anchors?: readonly Uint8Array[]
+  /** Of one authority; the next is asked afterwards. */
+  timeoutMs?: number
+  /** An authority that failed is asked last for this long. */
+  restMs?: number
+  toleranceMs?: number
+  /** Policy of the own authority. */
+  policyOid?: string
+}
+
+/**
+ * From the arc that IANA reserves for documentation (RFC 5612): valid everywhere, claimed by nobody. An
+ * operator with a written timestamp policy configures that policy's own identifier.
+ */
+const documentationPolicy = '1.3.6.1.4.1.32473.8420.1'
+
+export function createTimestamps(deps: TimestampsDeps): Timestamps {
+  const { ca, clock, log, urls = [], timeoutMs = 5_000, restMs = 30_000, toleranceMs = 5 * 60_000 } = deps
+  const own = createOwnAuthority({
+    ...ca.timestampSigner(),
+    clock,
+    policyOid: deps.policyOid ?? documentationPolicy,
+  })
+  const anchors: Certificate[] = (deps.anchors ?? []).map((der) => parseCertificate(der))
+  const restsUntilMs = new Map<string, number>()
+
+  /** Those that are not resting first, each group in the configured order. */
+  function inOrder(): string[] {
+    const nowMs = clock.now().getTime()
+    const rests = (url: string) => (restsUntilMs.get(url) ?? 0) > nowMs
+    return [...urls.filter((url) => !rests(url)), ...urls.filter(rests)]
+  }
+
+  async function fromOutside(digest: Uint8Array): Promise<Timestamp> {
+    const reasons: string[] = []
+    for (const url of inOrder()) {
+      try {
+        const answer = await askAuthority(url, digest, { clock, timeoutMs, anchors, toleranceMs })
+        restsUntilMs.delete(url)
+        return { ...answer, authority: url }
+      } catch (error) {
+        restsUntilMs.set(url, clock.now().getTime() + restMs)
+        log.warn({ err: error, authority: url }, 'a timestamp authority failed')
+        reasons.push(`${new URL(url).host}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+    throw refuse('timestamp_unavailable', { reason: reasons.join('; ') })
+  }
+
+  return {
+    async stamp(digest) {
+      if (digest.length !== 32) throw new Error(`a SHA-256 digest has 32 bytes, not ${digest.length}`)
+      if (urls.length > 0) return fromOutside(digest)
+      return { ...own.stamp(digest, 'sha256'), authority: 'own' }
+    },
+    respond: own.respond,
+  }
+}
