@@ -82,7 +82,9 @@ export function openRolePool(options: DbOptions, role: string): pg.Pool {
     types: { getTypeParser },
   })
   // Without a listener an idle connection that breaks would end the process.
-  pool.on('error', (error) => options.onConnectionLost?.(error))
+  pool.on('error', (error) => {
+    if (!pool.ending) options.onConnectionLost?.(error)
+  })
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }

@@ -1,0 +1,31 @@
+/** The `yinxin` command: finds the subcommand and leaves the rest to it. Each is loaded only when asked for. */
+
+interface Command {
+  summary: string
+  /** Resolves to the exit code. */
+  run(args: string[]): Promise<number>
+}
+
+/** Adding a command: one file that exports `run`, one line here. */
+const commands: Record<string, Command> = {
+  up: {
+    summary: '启动平台 · start the platform',
+    run: async (args) => (await import('./up.ts')).run(args),
+  },
+}
+
+/** Wrong usage, as in sysexits.h. */
+const EX_USAGE = 64
+
+const [name = 'help', ...args] = process.argv.slice(2)
+const command = commands[name]
+if (command) {
+  process.exitCode = await command.run(args)
+} else {
+  const asked = ['help', '--help', '-h'].includes(name)
+  const out = asked ? process.stdout : process.stderr
+  if (!asked) out.write(`没有命令 · no such command: ${name}\n\n`)
+  out.write('用法 · usage: yinxin COMMAND [OPTIONS]\n\n')
+  for (const [title, { summary }] of Object.entries(commands)) out.write(`  ${title.padEnd(12)} ${summary}\n`)
+  process.exitCode = asked ? 0 : EX_USAGE
+}

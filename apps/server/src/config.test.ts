@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, readConfig, settings } from './config.ts'
+
+function problemsOf(environment: Record<string, string>): string[] {
+  try {
+    readConfig(environment)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+}
+
+describe('settings', () => {
+  it('need nothing to start for development', () => {
+    expect(readConfig({})).toMatchObject({
+      mode: 'development',
+      baseUrl: 'http://127.0.0.1:8420',
+      uploadLimitBytes: 100_000_000,
+      databases: undefined,
+      allowSimulators: false,
+      roles: ['api', 'worker', 'scheduler'],
+    })
+  })
+
+  it('keep keys beside the data and refuse them inside', () => {
+    expect(readConfig({ YINXIN_DATA_DIR: '/srv/x/data' }).keyDir).toBe('/srv/x/data-keys')
+    expect(problemsOf({ YINXIN_DATA_DIR: '/srv/x', YINXIN_KEY_DIR: '/srv/x/keys' })).toEqual([
+      'YINXIN_KEY_DIR must not lie inside YINXIN_DATA_DIR',
+    ])
+  })
+
+  it('are told all at once when wrong, typing errors included, without the secret values', () => {
+    const problems = problemsOf({
+      YINXIN_PORT: 'eighty',
+      YINXIN_DATABASE_URL: 'mysql://user:hunter2@host/db',
+      YINXIN_DATADIR: '/tmp',
+      YINXIN_PRIMARY_SITE_DIRS: '/a,/b',
+    })
+    expect(problems).toHaveLength(4)
+    expect(problems.join()).toMatch(/YINXIN_PORT.*YINXIN_DATABASE_URL|YINXIN_DATABASE_URL.*YINXIN_PORT/)
+    expect(problems.join()).toContain('YINXIN_DATADIR is no setting')
+    expect(problems.join()).not.toContain('hunter2')
+  })
+
+  it('refuse a half-named outside database and keys in the main one', () => {
+    const url = 'postgres://s@h/main'
+    expect(problemsOf({ YINXIN_DATABASE_URL: url })).toHaveLength(1)
+    expect(
+      problemsOf({
+        YINXIN_DATABASE_URL: url,
+        YINXIN_DATABASE_OWNER_URL: 'postgres://o@h/main',
+        YINXIN_KEYS_DATABASE_URL: url,
+        YINXIN_KEYS_DATABASE_OWNER_URL: 'postgres://o@h/main',
+      }),
+    ).toEqual(['YINXIN_KEYS_DATABASE_URL must name a database of its own'])
+  })
+
+  it('refuse production on simulators unless told that it is a rehearsal', () => {
+    expect(problemsOf({ YINXIN_MODE: 'production' })).toHaveLength(5)
+    expect(problemsOf({ YINXIN_MODE: 'production', YINXIN_ALLOW_SIMULATORS: '1' })).toEqual([])
+    expect(
+      problemsOf({
+        YINXIN_MODE: 'production',
+        YINXIN_BASE_URL: 'https://sign.example.com/',
+        YINXIN_SMTP_URL: 'smtp://mail',
+        YINXIN_SMS_URL: 'https://sms',
+        YINXIN_SMS_KEY_ID: 'k',
+        YINXIN_SMS_SECRET: 's',
+        YINXIN_CA_ORGANIZATION: '示例',
+        YINXIN_IDENTITY_URL: 'https://id',
+      }),
+    ).toEqual([
+      'YINXIN_IDENTITY_URL needs YINXIN_IDENTITY_KEY_ID and YINXIN_IDENTITY_SECRET',
+      expect.any(String),
+    ])
+  })
+
+  it('are each described in both languages', () => {
+    for (const [name, setting] of Object.entries(settings)) {
+      expect(setting.zh, name).toMatch(/[\u4e00-\u9fff]/)
+      expect(setting.en, name).toMatch(/[a-z]{3}/i)
+    }
+  })
+})

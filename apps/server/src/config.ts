@@ -1,0 +1,377 @@
+/**
+ * The settings of the server, and the only reader of the environment. Everything is checked at the start: a
+ * wrong setting stops the server then and never at the first signature.
+ */
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { z } from 'zod'
+
+export type Mode = 'development' | 'sandbox' | 'production'
+export type Role = 'api' | 'worker' | 'scheduler'
+
+/** An HTTP service of somebody else that is called with signed requests. */
+export interface GatewaySetting {
+  url: string
+  keyId: string
+  secret: string
+  algorithm: 'HMAC-SHA256' | 'HMAC-SM3'
+  timeoutMs: number
+}
+
+export interface Config {
+  mode: Mode
+  roles: Role[]
+  host: string
+  /** 0 takes any free port. */
+  port: number
+  /** How the outside reaches the server; stands in links. No slash at the end. */
+  baseUrl: string
+  /** True when `baseUrl` was not set but follows from host and port. */
+  baseUrlDerived: boolean
+  dataDir: string
+  keyDir: string
+  /** An outside PostgreSQL; undefined starts the embedded one. */
+  databases: { url: string; ownerUrl: string; keysUrl: string; keysOwnerUrl: string } | undefined
+  /** Folders of the failure domains by site; undefined places them in the data folder. */
+  sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
+  uploadLimitBytes: number
+  mail: { smtpUrl: string; from: string } | undefined
+  sms: GatewaySetting | undefined
+  identityBureau: GatewaySetting | undefined
+  /** Undefined founds a development certificate authority. */
+  caOrganization: string | undefined
+  /** Outside timestamp authorities in order of preference; none uses the platform's own. */
+  tsaUrls: string[]
+  trustProxy: string[]
+  workerConcurrency: number
+  allowSimulators: boolean
+  logLevel: string
+}
+
+interface Setting {
+  schema: z.ZodType
+  /** As shown in the reference; none for settings without a default. */
+  default?: string
+  /** Never printed. */
+  secret?: boolean
+  zh: string
+  en: string
+}
+
+const text = z.string().trim().min(1)
+const list = text.transform((value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
+const postgresUrl = text.regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+const httpUrl = text.regex(/^https?:\/\/[^\s]+$/, 'must be an http:// or https:// address')
+const wholeNumber = (min: number, max: number) =>
+  text.regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max))
+
+/** Every setting, in the order of the reference. */
+export const settings = {
+  YINXIN_MODE: {
+    schema: z.enum(['development', 'sandbox', 'production']),
+    default: 'development',
+    zh: '运行模式。production 拒绝在模拟服务或开发用证书下启动。',
+    en: 'How the server sees itself. `production` refuses to start on simulators or a development certificate authority.',
+  },
+  YINXIN_HOST: { schema: text, default: '127.0.0.1', zh: '监听地址。', en: 'Address to listen on.' },
+  YINXIN_PORT: {
+    schema: wholeNumber(0, 65_535),
+    default: '8420',
+    zh: '监听端口；0 表示任意空闲端口。',
+    en: 'Port to listen on; 0 takes any free one.',
+  },
+  YINXIN_BASE_URL: {
+    schema: httpUrl.transform((url) => url.replace(/\/+$/, '')),
+    zh: '外部访问地址，用于发给签署人的链接；默认由监听地址得出。生产模式须为 https。',
+    en: 'How the outside reaches the server; it stands in the links sent to signers. Follows from host and port unless set; must be https in production.',
+  },
+  YINXIN_DATA_DIR: {
+    schema: text,
+    default: './.data',
+    zh: '数据目录：内置数据库与合同密文。',
+    en: 'Folder of the embedded database and the encrypted contracts.',
+  },
+  YINXIN_KEY_DIR: {
+    schema: text,
+    zh: '密钥目录，权限须为 0700，不得位于数据目录内；默认为数据目录旁的同名 -keys 目录。请与数据分开备份。',
+    en: 'Folder of the root key, mode 0700, never inside the data folder; by default its sibling with `-keys` appended. Back it up apart from the data.',
+  },
+  YINXIN_DATABASE_URL: {
+    schema: postgresUrl,
+    secret: true,
+    zh: '外部 PostgreSQL（15 或更新）中服务登录名的地址；不设置则启动内置 PostgreSQL。',
+    en: "An outside PostgreSQL (15 or newer), as the server's login; unset starts the embedded one.",
+  },
+  YINXIN_DATABASE_OWNER_URL: {
+    schema: postgresUrl,
+    secret: true,
+    zh: '同一数据库中执行迁移的登录名的地址；使用外部数据库时必填。',
+    en: 'The same database as the login that runs the migrations; needed with an outside database.',
+  },
+  YINXIN_KEYS_DATABASE_URL: {
+    schema: postgresUrl,
+    secret: true,
+    zh: '密钥数据库地址，须与主数据库不同；使用外部数据库时必填。',
+    en: 'The keys database, never the main one; needed with an outside database.',
+  },
+  YINXIN_KEYS_DATABASE_OWNER_URL: {
+    schema: postgresUrl,
+    secret: true,
+    zh: '密钥数据库中执行迁移的登录名的地址；使用外部数据库时必填。',
+    en: 'The keys database as the login that runs the migrations; needed with an outside database.',
+  },
+  YINXIN_PRIMARY_SITE_DIRS: {
+    schema: list.pipe(z.array(z.string()).length(3, 'must name three folders')),
+    zh: '主站点的三个存储目录（逗号分隔），应位于不同的磁盘；默认在数据目录内。',
+    en: 'Three folders of the primary site, separated by commas, best on different disks; by default in the data folder.',
+  },
+  YINXIN_RECOVERY_SITE_DIRS: {
+    schema: list.pipe(z.array(z.string()).length(3, 'must name three folders')),
+    zh: '灾备站点的三个存储目录（逗号分隔）；默认在数据目录内。',
+    en: 'Three folders of the recovery site, separated by commas; by default in the data folder.',
+  },
+  YINXIN_UPLOAD_LIMIT_BYTES: {
+    schema: wholeNumber(1, 2_000_000_000),
+    default: '100000000',
+    zh: '单个上传文件的字节上限。',
+    en: 'Largest file that may be uploaded, in bytes.',
+  },
+  YINXIN_SMTP_URL: {
+    schema: text.regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://'),
+    secret: true,
+    zh: '发送邮件的 SMTP 服务器；不设置则邮件只进入本地发件箱（模拟）。',
+    en: 'Mail server; unset keeps mail in the local outbox (a simulator).',
+  },
+  YINXIN_MAIL_FROM: {
+    schema: text,
+    default: '印信 Yinxin <no-reply@localhost>',
+    zh: '邮件的发件人。',
+    en: 'Sender of mails.',
+  },
+  YINXIN_CA_ORGANIZATION: {
+    schema: text.max(64),
+    zh: '平台证书机构的单位名称；不设置则建立名称中标明“开发测试”的证书机构。首次启动后不可更改。',
+    en: 'Organization in the name of the certificate authority; unset founds a development authority that says so in its name. Fixed by the first start.',
+  },
+  ...gatewaySettings('YINXIN_SMS', '短信网关', 'the text message gateway', 'sms-gateway'),
+  ...gatewaySettings('YINXIN_IDENTITY', '实名核验服务', 'the identity bureau', 'identity-provider'),
+  YINXIN_TSA_URLS: {
+    schema: list.pipe(z.array(httpUrl)),
+    zh: '外部 RFC 3161 时间戳服务地址（逗号分隔，按优先顺序）；不设置则使用平台自有时间戳。',
+    en: "Outside RFC 3161 authorities, separated by commas, best first; unset uses the platform's own.",
+  },
+  YINXIN_TRUST_PROXY: {
+    schema: list,
+    zh: '可信反向代理的地址（逗号分隔），采信其 X-Forwarded-For。',
+    en: 'Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas.',
+  },
+  YINXIN_WORKER_CONCURRENCY: {
+    schema: wholeNumber(1, 64),
+    default: '4',
+    zh: '后台任务的并发数。',
+    en: 'Background jobs at a time.',
+  },
+  YINXIN_ALLOW_SIMULATORS: {
+    schema: z.enum(['0', '1']).transform((value) => value === '1'),
+    default: '0',
+    zh: '为 1 时允许生产模式使用模拟服务与开发用证书（仅供演练）。',
+    en: 'Set to 1, production starts on simulators and a development certificate authority all the same (for rehearsals).',
+  },
+  YINXIN_LOG_LEVEL: {
+    schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    default: 'info',
+    zh: '日志级别；日志写到标准错误。',
+    en: 'How much is logged, to standard error.',
+  },
+} satisfies Record<string, Setting>
+
+function gatewaySettings<Prefix extends string>(prefix: Prefix, zh: string, en: string, page: string) {
+  const link = `[${page}](${page}.md)`
+  const made: Record<string, Setting> = {
+    [`${prefix}_URL`]: {
+      schema: httpUrl,
+      zh: `${zh}的地址，协议见 ${link}；不设置则使用模拟服务。`,
+      en: `Address of ${en}, protocol in ${link}; unset uses a simulator.`,
+    },
+    [`${prefix}_KEY_ID`]: { schema: text, zh: `调用${zh}的密钥编号。`, en: `Key id for ${en}.` },
+    [`${prefix}_SECRET`]: { schema: text, secret: true, zh: `调用${zh}的密钥。`, en: `Secret for ${en}.` },
+    [`${prefix}_ALGORITHM`]: {
+      schema: z.enum(['HMAC-SHA256', 'HMAC-SM3']),
+      default: 'HMAC-SHA256',
+      zh: `调用${zh}的签名算法：HMAC-SHA256 或 HMAC-SM3。`,
+      en: `How calls to ${en} are signed: HMAC-SHA256 or HMAC-SM3.`,
+    },
+    [`${prefix}_TIMEOUT_MS`]: {
+      schema: wholeNumber(100, 120_000),
+      default: '10000',
+      zh: `等待${zh}应答的毫秒数。`,
+      en: `Milliseconds to wait for ${en}.`,
+    },
+  }
+  return made as Record<`${Prefix}_${'URL' | 'KEY_ID' | 'SECRET' | 'ALGORITHM' | 'TIMEOUT_MS'}`, Setting>
+}
+
+/** All that is wrong with the settings at once, one line each, with no value of a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(`the settings are not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+export type Environment = Record<string, string | undefined>
+
+/** Reads and checks the settings. `environment` and `roles` are for commands and tests. */
+export function readConfig(
+  environment: Environment = process.env,
+  roles: Role[] = ['api', 'worker', 'scheduler'],
+): Config {
+  const problems: string[] = []
+  const values = readValues(environment, problems)
+  const value = <T>(name: keyof typeof settings) => values.get(name) as T
+
+  const dataDir = resolve(value<string>('YINXIN_DATA_DIR'))
+  const keyDir = resolve(
+    value<string | undefined>('YINXIN_KEY_DIR') ?? join(dirname(dataDir), `${basename(dataDir)}-keys`),
+  )
+  if (isInside(keyDir, dataDir)) problems.push('YINXIN_KEY_DIR must not lie inside YINXIN_DATA_DIR')
+
+  const host = value<string>('YINXIN_HOST')
+  const port = value<number>('YINXIN_PORT')
+  const baseUrl = value<string | undefined>('YINXIN_BASE_URL')
+  const smtpUrl = value<string | undefined>('YINXIN_SMTP_URL')
+  const config: Config = {
+    mode: value('YINXIN_MODE'),
+    roles,
+    host,
+    port,
+    baseUrl: baseUrl ?? localUrl(host, port),
+    baseUrlDerived: baseUrl === undefined,
+    dataDir,
+    keyDir,
+    databases: readDatabases(value, problems),
+    sites: readSites(value, problems),
+    uploadLimitBytes: value('YINXIN_UPLOAD_LIMIT_BYTES'),
+    mail: smtpUrl === undefined ? undefined : { smtpUrl, from: value('YINXIN_MAIL_FROM') },
+    sms: readGateway('YINXIN_SMS', value, problems),
+    identityBureau: readGateway('YINXIN_IDENTITY', value, problems),
+    caOrganization: value('YINXIN_CA_ORGANIZATION'),
+    tsaUrls: value<string[] | undefined>('YINXIN_TSA_URLS') ?? [],
+    trustProxy: value<string[] | undefined>('YINXIN_TRUST_PROXY') ?? [],
+    workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
+    allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
+    logLevel: value('YINXIN_LOG_LEVEL'),
+  }
+  if (config.mode === 'production') checkProduction(config, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}
+
+/** The address under which a server on `host` and `port` is reached from this machine. */
+export function localUrl(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return `http://${name}:${port}`
+}
+
+function readValues(environment: Environment, problems: string[]): Map<string, unknown> {
+  for (const name of Object.keys(environment)) {
+    const known = name in settings || !name.startsWith('YINXIN_') || OTHER_VARIABLES.has(name)
+    if (!known) problems.push(`${name} is no setting; look for a typing error`)
+  }
+  const values = new Map<string, unknown>()
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const given = environment[name]?.trim() || setting.default
+    if (given === undefined) continue
+    const parsed = setting.schema.safeParse(given)
+    if (parsed.success) values.set(name, parsed.data)
+    else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
+  }
+  return values
+}
+
+/** Read by tests and commands, not by the server. */
+const OTHER_VARIABLES = new Set([
+  'YINXIN_CORPUS',
+  'YINXIN_TEST_DATABASE_URL',
+  'YINXIN_TEST_REPORT',
+  'YINXIN_API',
+])
+
+type Value = <T>(name: keyof typeof settings) => T
+
+function readDatabases(value: Value, problems: string[]): Config['databases'] {
+  const url = value<string | undefined>('YINXIN_DATABASE_URL')
+  const ownerUrl = value<string | undefined>('YINXIN_DATABASE_OWNER_URL')
+  const keysUrl = value<string | undefined>('YINXIN_KEYS_DATABASE_URL')
+  const keysOwnerUrl = value<string | undefined>('YINXIN_KEYS_DATABASE_OWNER_URL')
+  if (!url && !ownerUrl && !keysUrl && !keysOwnerUrl) return undefined
+  if (!url || !ownerUrl || !keysUrl || !keysOwnerUrl) {
+    problems.push(
+      'an outside database needs YINXIN_DATABASE_URL, YINXIN_DATABASE_OWNER_URL, YINXIN_KEYS_DATABASE_URL and YINXIN_KEYS_DATABASE_OWNER_URL together',
+    )
+    return undefined
+  }
+  if (url === keysUrl) problems.push('YINXIN_KEYS_DATABASE_URL must name a database of its own')
+  if (url === ownerUrl) problems.push('YINXIN_DATABASE_URL must not be the login that owns the tables')
+  return { url, ownerUrl, keysUrl, keysOwnerUrl }
+}
+
+function readSites(value: Value, problems: string[]): Config['sites'] {
+  const primary = value<string[] | undefined>('YINXIN_PRIMARY_SITE_DIRS')
+  const recovery = value<string[] | undefined>('YINXIN_RECOVERY_SITE_DIRS')
+  if (!primary && !recovery) return undefined
+  if (!primary || !recovery) {
+    problems.push('YINXIN_PRIMARY_SITE_DIRS and YINXIN_RECOVERY_SITE_DIRS are set together')
+    return undefined
+  }
+  const folders = [...primary, ...recovery].map((folder) => resolve(folder))
+  if (new Set(folders).size !== folders.length) problems.push('each failure domain needs a folder of its own')
+  return [
+    { site: 'primary', folders: folders.slice(0, 3) },
+    { site: 'recovery', folders: folders.slice(3) },
+  ]
+}
+
+function readGateway(prefix: 'YINXIN_SMS' | 'YINXIN_IDENTITY', value: Value, problems: string[]) {
+  const url = value<string | undefined>(`${prefix}_URL`)
+  if (url === undefined) return undefined
+  const keyId = value<string | undefined>(`${prefix}_KEY_ID`)
+  const secret = value<string | undefined>(`${prefix}_SECRET`)
+  if (!keyId || !secret) {
+    problems.push(`${prefix}_URL needs ${prefix}_KEY_ID and ${prefix}_SECRET`)
+    return undefined
+  }
+  const algorithm = value<GatewaySetting['algorithm']>(`${prefix}_ALGORITHM`)
+  return { url, keyId, secret, algorithm, timeoutMs: value<number>(`${prefix}_TIMEOUT_MS`) }
+}
+
+function checkProduction(config: Config, problems: string[]): void {
+  if (!config.baseUrl.startsWith('https://') && !config.allowSimulators) {
+    problems.push('YINXIN_BASE_URL must be https:// in production')
+  }
+  if (config.allowSimulators) return
+  const needed: [string, unknown][] = [
+    ['YINXIN_SMTP_URL', config.mail],
+    ['YINXIN_SMS_URL', config.sms],
+    ['YINXIN_IDENTITY_URL', config.identityBureau],
+    ['YINXIN_CA_ORGANIZATION', config.caOrganization],
+  ]
+  for (const [name, present] of needed) {
+    if (!present)
+      problems.push(
+        `${name} must be set in production: a simulator or a development authority would take its place`,
+      )
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+}

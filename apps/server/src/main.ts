@@ -1,0 +1,28 @@
+/** Runs the server with the roles asked for: `node apps/server/src/main.ts --role=api,worker`. */
+import { parseArgs } from 'node:util'
+import { ConfigError, type Role, readConfig, startServer, stopOnSignals } from './server.ts'
+
+const ROLES: readonly Role[] = ['api', 'worker', 'scheduler']
+
+const { values } = parseArgs({ options: { role: { type: 'string', default: ROLES.join(',') } } })
+try {
+  const server = await startServer(readConfig(undefined, readRoles(values.role)))
+  await stopOnSignals(server)
+} catch (error) {
+  process.stderr.write(
+    `${error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : error}\n`,
+  )
+  process.exitCode = 1
+}
+
+function readRoles(text: string): Role[] {
+  const roles = text.split(',').map((part) => part.trim())
+  const known = roles.filter((role): role is Role => ROLES.some((candidate) => candidate === role))
+  if (known.length !== roles.length || known.length === 0) {
+    throw new ConfigError([`--role takes ${ROLES.join(', ')}, separated by commas`])
+  }
+  if (known.includes('scheduler') && !known.includes('worker')) {
+    throw new ConfigError(['the role scheduler needs the role worker in the same process'])
+  }
+  return known
+}
