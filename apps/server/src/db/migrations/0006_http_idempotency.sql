@@ -19,4 +19,5 @@ create policy app_rows on idempotency_keys to yinxin_app
   using (tenant_id = app_subject()) with check (tenant_id = app_subject());
 create policy worker_rows on idempotency_keys to yinxin_worker using (true) with check (true);
 grant select, insert, update, delete on idempotency_keys to yinxin_app;
-grant select, delete on idempotency_keys to yinxin_worker;
+-- A signature commits under the worker role, and its answer with it.
+grant select, update, delete on idempotency_keys to yinxin_worker;
