@@ -2,7 +2,7 @@
  * Foreign signatures in real PDFs use BER: indefinite lengths, strings in fragments, long lengths. This turns
  * such bytes into an equal DER structure and leaves the rest as it is (sets are not sorted: signed bytes stay).
  */
-import { type Der, type DerNode, element, encode } from './der-write.ts'
+import { type Der, type DerNode, element, elementOf, encode } from './der-write.ts'
 import { PkiError } from './errors.ts'
 
 const maximumDepth = 48
@@ -70,7 +70,7 @@ function readChildren(source: Uint8Array, start: number, limit: number, depth: n
 const isFragmented = (tag: number): boolean => tag === 0x24 || tag === 0x2c || tag === 0x33 || tag === 0x36
 
 function rebuild(tag: number, parts: readonly Der[]): DerNode {
-  if (!isFragmented(tag)) return element(tag, ...parts)
+  if (!isFragmented(tag)) return elementOf(tag, parts)
   const fragments = parts.map((part) => {
     const bytes = encode(part)
     const expected = tag === 0x24 ? 0x04 : tag & 0x1f
@@ -78,5 +78,5 @@ function rebuild(tag: number, parts: readonly Der[]): DerNode {
     const header = bytes[1]! < 0x80 ? 2 : 2 + (bytes[1]! & 0x7f)
     return bytes.subarray(header)
   })
-  return element(tag & 0x1f, ...fragments)
+  return elementOf(tag & 0x1f, fragments)
 }

@@ -64,6 +64,15 @@ describe('a revocation list', () => {
     )
   })
 
+  it('may have more entries than a call can have arguments', () => {
+    const revoked = Array.from({ length: 200_000 }, (_, index) => ({
+      serial: Uint8Array.of(1, index >> 16, index >> 8, index),
+      at: noon,
+    }))
+    const crl = parseCrl(issueCrl({ ...fields, revoked }, root.signer))
+    expect(crl.revoked.size).toBe(200_000)
+  })
+
   it('never crashes the reader when damaged, and never verifies', () => {
     const der = issueCrl(fields, root.signer)
     for (let index = 0; index < der.length; index += 1)

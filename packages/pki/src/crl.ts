@@ -24,7 +24,7 @@ import {
   bitString,
   certificateTime,
   type Der,
-  element,
+  elementOf,
   encode,
   explicit,
   integer,
@@ -55,6 +55,13 @@ const reasonCodes = {
   aACompromise: 10,
 } as const
 export type RevocationReason = keyof typeof reasonCodes
+/** Entry extensions with each reason, encoded once: long lists repeat them. */
+const reasonExtensions = Object.fromEntries(
+  Object.entries(reasonCodes).map(([name, code]) => [
+    name,
+    encode(sequence(encodeExtension(OID.reasonCode, false, Uint8Array.of(0x0a, 0x01, code)))),
+  ]),
+) as Record<RevocationReason, Uint8Array>
 const reasonByCode = new Map<number, RevocationReason>(
   Object.entries(reasonCodes).map(([name, code]) => [code, name as RevocationReason]),
 )
@@ -89,10 +96,7 @@ export function issueCrl(fields: CrlFields, signer: Signer): Uint8Array {
   const entries = fields.revoked.map(({ serial, at, reason }) => {
     const parts: Der[] = [unsignedInteger(serial), certificateTime(at)]
     // RFC 5280 §5.3.1: `unspecified` is said by leaving the reason out.
-    if (reason !== undefined && reason !== 'unspecified')
-      parts.push(
-        sequence(encodeExtension(OID.reasonCode, false, Uint8Array.of(0x0a, 0x01, reasonCodes[reason]))),
-      )
+    if (reason !== undefined && reason !== 'unspecified') parts.push(reasonExtensions[reason])
     return sequence(...parts)
   })
   const extensions = [
@@ -107,7 +111,7 @@ export function issueCrl(fields: CrlFields, signer: Signer): Uint8Array {
     certificateTime(fields.nextUpdate),
   ]
   // An empty list of entries must be absent (RFC 5280 §5.1.2.6).
-  if (entries.length > 0) parts.push(element(0x30, ...entries))
+  if (entries.length > 0) parts.push(elementOf(0x30, entries))
   parts.push(explicit(0, sequence(...extensions)))
   const tbs = encode(sequence(...parts))
   return encode(sequence(tbs, algorithm, bitString(signer.sign(tbs))))

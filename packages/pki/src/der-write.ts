@@ -28,7 +28,10 @@ function sizeOf(piece: Der): number {
 }
 
 /** An element of any tag around the given pieces; raw bytes are taken as they are. */
-export function element(tag: number, ...parts: readonly Der[]): DerNode {
+export const element = (tag: number, ...parts: readonly Der[]): DerNode => elementOf(tag, parts)
+
+/** The same from a list, which may be longer than a call can have arguments. */
+export function elementOf(tag: number, parts: readonly Der[]): DerNode {
   let contentLength = 0
   for (const part of parts) contentLength += sizeOf(part)
   return { tag, parts, contentLength }
@@ -65,7 +68,7 @@ export const sequence = (...parts: readonly Der[]): DerNode => element(0x30, ...
 export const set = (...parts: readonly Der[]): DerNode => element(0x31, ...parts)
 /** SET OF in DER order (X.690 §11.6), under another tag when it is implicitly tagged. */
 export const setOf = (parts: readonly Der[], tag = 0x31): DerNode =>
-  element(tag, ...parts.map(encode).sort(compareBytes))
+  elementOf(tag, parts.map(encode).sort(compareBytes))
 /** EXPLICIT context tag. */
 export const explicit = (number: number, part: Der): DerNode => element(0xa0 | number, part)
 /** IMPLICIT context tag over a primitive value, given by its content octets. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { normaliseBer } from './ber.ts'
+import { concatBytes } from './bytes.ts'
 import {
   childrenOf,
   enter,
@@ -224,6 +225,15 @@ describe('BER', () => {
       ),
     )
     expect(normaliseBer(der)).toEqual({ der, end: der.length })
+  })
+
+  it('joins very many fragments', () => {
+    const fragments = Uint8Array.from(
+      { length: 600_000 },
+      (_, index) => [0x04, 0x01, index & 0xff][index % 3]!,
+    )
+    const { der } = normaliseBer(concatBytes([Uint8Array.of(0x24, 0x80), fragments, new Uint8Array(2)]))
+    expect(der.length).toBe(200_000 + 5)
   })
 
   it('refuses endless nesting, missing ends and primitives without length', () => {

@@ -139,7 +139,10 @@ function normalForm(value: string): string {
   return value.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
 }
 
-/** Whether two encoded names are the same (RFC 5280 §7.1): same bytes, or same text in other string types. */
+/**
+ * Whether two encoded names are the same (RFC 5280 §7.1): same bytes, or same text in other string types.
+ * @throws PkiError `der` when they differ and one of them is no name
+ */
 export function sameName(left: Uint8Array, right: Uint8Array): boolean {
   if (equalBytes(left, right)) return true
   return nameStartsWith(left, right, true)

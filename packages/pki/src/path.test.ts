@@ -201,10 +201,8 @@ describe('a bad path', () => {
           }),
         )
       }
-    const start = performance.now()
     const result = judge(oddCertificate(parties[0]!), parties)
     expect(errors(result)).toEqual(expect.arrayContaining(['untrusted', 'chain-too-complex']))
-    expect(performance.now() - start).toBeLessThan(2000)
   })
 })
 
