@@ -5,6 +5,7 @@ import { concatBytes } from './bytes.ts'
 import {
   childrenOf,
   enter,
+  maximumDepth,
   next,
   readBitString,
   readElement,
@@ -173,11 +174,12 @@ describe('DER that must be refused', () => {
   it('nesting without end', () => {
     let der: Uint8Array = encode(sequence())
     for (let level = 0; level < 40; level += 1) der = encode(sequence(der))
+    let levels = 0
     const descend = () => {
-      let found = readOnly(der, 0x30, 'thing')
-      for (;;) found = next(enter(found))
+      for (let found = readOnly(der, 0x30, 'thing'); ; levels += 1) found = next(enter(found))
     }
     expect(refusal(descend)).toBe('der')
+    expect(levels).toBe(maximumDepth)
   })
   const primitives: [string, string, (found: ReturnType<typeof read>) => unknown][] = [
     ['an empty integer', '02 00', readInteger],
