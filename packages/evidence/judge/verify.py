@@ -351,6 +351,9 @@ def read_manifest(data):
     facts = lambda one: (one["path"], one["sha256"], one["sizeBytes"])
     told = sorted(map(facts, manifest["documents"]))
     held = sorted(facts(entry) for entry in manifest["entries"] if entry["role"] == "document")
+    single = ["README.txt", "checkpoint", "disclosures.json", "events.jsonl", "timestamps/checkpoint.tsr"]
+    if any(name.encode("utf-16-be") not in paths for name in single):
+        raise ValueError("entry of a single role")
     ids = [document["documentId"] for document in manifest["documents"]]
     if paths != sorted(set(paths)) or told != held or len(set(ids)) != len(ids):
         raise ValueError("tables")

@@ -2,7 +2,7 @@ import { parseCertificate } from '@yinxin/pki'
 import { MANIFEST } from './bundle-layout.ts'
 import { type BundleProblem, createProblemList } from './bundle-problems.ts'
 import { sha256Hex, toHex } from './bytes.ts'
-import { parseVkey } from './note.ts'
+import { type NoteKey, parseVkey } from './note.ts'
 import { readCertificates, readCrls } from './verify-certificates.ts'
 import { type DocumentVerdict, verifyDocuments } from './verify-documents.ts'
 import { verifyEntries } from './verify-entries.ts'
@@ -14,8 +14,8 @@ import { verifyCheckpointTimestamp } from './verify-timestamp.ts'
 export interface VerifyBundleOptions {
   /** DER of trusted root certificates. */
   trust?: readonly Uint8Array[]
-  /** vkey lines: the log's, and those of witnesses that must have cosigned. */
-  logKeys?: readonly string[]
+  /** The log's key, and those of witnesses that must have cosigned: vkey lines, or as `parseVkeys` reads a file. */
+  logKeys?: readonly (string | NoteKey)[]
 }
 
 export interface BundleReport {
@@ -42,7 +42,7 @@ export interface BundleReport {
 export function verifyBundle(zip: Uint8Array, options: VerifyBundleOptions = {}): BundleReport {
   const trust = options.trust === undefined || options.trust.length === 0 ? undefined : options.trust
   const anchors = trust?.map(parseCertificate)
-  const logKeys = options.logKeys?.map(parseVkey) ?? []
+  const logKeys = (options.logKeys ?? []).map((key) => (typeof key === 'string' ? parseVkey(key) : key))
   const problems = createProblemList()
 
   // 1. The archive and its manifest.

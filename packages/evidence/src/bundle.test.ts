@@ -1,5 +1,5 @@
 import { signPdf } from '@yinxin/pades'
-import { generateSigner } from '@yinxin/pki'
+import { buildTimestampResponse, generateSigner, toPem } from '@yinxin/pki'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { samplePdf } from '../testing/sample-pdf.ts'
 import {
@@ -11,7 +11,8 @@ import {
   samplePackage,
   signSampleTask,
 } from '../testing/sample-platform.ts'
-import { rewriteEvents, withEntries } from '../testing/tamper.ts'
+import { reissue, rewriteEvents, withEntries } from '../testing/tamper.ts'
+import type { Manifest } from './bundle-layout.ts'
 import { type VerifyBundleOptions, verifyBundle } from './bundle-verify.ts'
 import { type BundleInput, prepareBundle, writeBundle } from './bundle-write.ts'
 import { sha256Hex, utf8 } from './bytes.ts'
@@ -155,6 +156,143 @@ describe('a package', () => {
     const cosigned = { ...proof, checkpoint: cosignCheckpoint(proof.checkpoint, witness, at) }
     expect(named(await collectBytes(writeBundle(prepared, cosigned)), strict)).toEqual([])
     expect(parseVkey(witnessKey).role).toBe('witness')
+  })
+})
+
+describe('a manifest', () => {
+  it('that is logged but does not fit the package is refused', async () => {
+    const prepared = prepareBundle(input)
+    const judged = async (change: (manifest: Manifest) => Partial<Manifest>) =>
+      named(await reissue(platform, prepared, (manifest) => ({ ...manifest, ...change(manifest) })))
+    expect(await judged(() => ({}))).toEqual([])
+    // The first two entries are the README and a certificate: only their order is wrong.
+    const swapped = ({ entries: [first, second, ...rest] }: Manifest) => ({
+      entries: [second, first, ...rest] as Manifest['entries'],
+    })
+    expect(await judged(swapped)).toEqual(['manifest.json manifest_invalid'])
+    expect(await judged(({ documents }) => ({ documents: documents.slice(1) }))).toContain(
+      'manifest.json manifest_invalid',
+    )
+    const sameIds = await judged(({ documents }) => ({
+      documents: documents.map((one) => ({ ...one, documentId: 'd1' })),
+    }))
+    expect(sameIds).toContain('manifest.json manifest_invalid')
+    expect(await judged(({ events }) => ({ events: { ...events, count: 5 } }))).toEqual([
+      'events.jsonl chain_broken',
+    ])
+    expect(await judged(({ events }) => ({ events: { ...events, lastHash: '0'.repeat(64) } }))).toEqual([
+      'events.jsonl chain_broken',
+    ])
+    expect(await judged(() => ({ taskId: 'another' }))).toEqual(['events.jsonl chain_broken'])
+    expect(await judged(({ log }) => ({ log: { ...log, origin: 'log.example/another' } }))).toEqual([
+      'checkpoint checkpoint_invalid',
+      'manifest.tlog-proof checkpoint_invalid',
+    ])
+    expect(await judged(({ log }) => ({ log: { ...log, keys: ['x'] } }))).toContain(
+      'manifest.json manifest_invalid',
+    )
+    const withoutProof = await judged(({ entries }) => ({
+      entries: entries.filter(({ path }) => path !== 'proofs/3.tlog-proof'),
+    }))
+    expect(withoutProof).toEqual(['proofs/3.tlog-proof proof_invalid'])
+    for (const [path, problem] of [
+      ['checkpoint', 'checkpoint checkpoint_invalid'],
+      ['events.jsonl', 'events.jsonl event_invalid'],
+      ['disclosures.json', 'disclosures.json disclosure_invalid'],
+      ['timestamps/checkpoint.tsr', 'timestamps/checkpoint.tsr timestamp_invalid'],
+      ['README.txt', 'manifest.json manifest_invalid'],
+    ] as const) {
+      expect(
+        await judged(({ entries }) => ({ entries: entries.filter((one) => one.path !== path) })),
+        path,
+      ).toContain(problem)
+    }
+  })
+})
+
+describe('a file', () => {
+  it('that is listed and logged but wrong in itself is refused', async () => {
+    const prepared = prepareBundle(input)
+    const textOf = (path: string) =>
+      new TextDecoder().decode(readZip(zip).entries.find(({ name }) => name === path)?.content)
+    const judged = async (path: string, content: string) =>
+      named(await reissue(platform, prepared, (manifest) => manifest, { [path]: utf8(content) }))
+
+    const events = textOf('events.jsonl')
+    const lines = events.trimEnd().split('\n')
+    expect(await judged('events.jsonl', events.replace('"seq":2', '"seq":7'))).toContain(
+      'events.jsonl chain_broken',
+    )
+    expect(await judged('events.jsonl', `${[lines[1], lines[0], ...lines.slice(2)].join('\n')}\n`)).toContain(
+      'events.jsonl chain_broken',
+    )
+    expect(await judged('events.jsonl', events.trimEnd())).toContain('events.jsonl event_invalid')
+    expect(await judged('events.jsonl', events.replace('"v":1', '"v": 1'))).toContain(
+      'events.jsonl event_invalid',
+    )
+    expect(await judged('events.jsonl', '')).toContain('events.jsonl event_invalid')
+
+    const disclosures = textOf('disclosures.json')
+    for (const bent of [
+      disclosures.replace('张三', '李四'),
+      disclosures.replace('"seq":0', '"seq":"0"'),
+      '{}',
+      '[null]',
+      '[1]',
+      `${disclosures}\n`,
+    ]) {
+      expect(await judged('disclosures.json', bent), bent).toEqual(['disclosures.json disclosure_invalid'])
+    }
+
+    const proof = textOf('proofs/1.tlog-proof')
+    const later = platform.checkpoint(platform.append([]).root)
+    const wrongProofs = [
+      proof.replace('\nindex', '\nextra eA==\nindex'),
+      proof.replace('index 6', 'index 5'),
+      proof.slice(0, proof.indexOf('\n\n') + 2) + later,
+      textOf('proofs/2.tlog-proof'),
+      'no proof',
+    ]
+    for (const bent of wrongProofs) {
+      expect(await judged('proofs/1.tlog-proof', bent), bent).toEqual(['proofs/1.tlog-proof proof_invalid'])
+    }
+
+    const [certificate = ''] = prepared.manifest.entries
+      .filter(({ role }) => role === 'certificate')
+      .map(({ path }) => path)
+    const pem = textOf(certificate)
+    for (const bent of [
+      `${pem}${pem}`,
+      `text\n${pem}`,
+      toPem(createSamplePlatform().ca.certificate.der, 'CERTIFICATE'),
+      'x',
+    ]) {
+      expect(await judged(certificate, bent)).toContain(`${certificate} certificate_invalid`)
+    }
+    const [crl = ''] = prepared.manifest.entries.filter(({ role }) => role === 'crl').map(({ path }) => path)
+    expect(await judged(crl, 'x')).toEqual([`${crl} crl_invalid`])
+    const otherCrl = crlOf(platform).issueCrlNow([{ serial: Uint8Array.of(9), at: new Date(SIGNED_AT) }])
+    const renamed = await reissue(platform, prepared, (manifest) => manifest, { [crl]: otherCrl })
+    expect(named(renamed)).toEqual([`${crl} crl_invalid`])
+  })
+
+  it('with a timestamp over something else, or none, is refused', async () => {
+    const path = 'timestamps/checkpoint.tsr'
+    const stamped = (token: Uint8Array) =>
+      reissue(
+        platform,
+        prepareBundle({ ...input, log: { ...input.log, timestampToken: token } }),
+        (manifest) => manifest,
+      )
+    const other = platform.stamp(new Uint8Array(32), SIGNED_AT + 100_000)
+    expect(named(await stamped(other))).toEqual([`${path} timestamp_invalid`])
+    const digest = Buffer.from(sha256Hex(utf8(input.log.checkpoint)), 'hex')
+    expect(named(await stamped(platform.stamp(digest, SIGNED_AT - 3600_000)))).toEqual([
+      'events.jsonl time_mismatch',
+    ])
+    const refused = buildTimestampResponse({ failure: 'systemFailure' })
+    const bytes = await reissue(platform, prepareBundle(input), (manifest) => manifest, { [path]: refused })
+    expect(named(bytes)).toEqual([`${path} timestamp_invalid`])
   })
 })
 

@@ -1,4 +1,14 @@
-import { MANIFEST, MANIFEST_PROOF, type Manifest, parseManifest } from './bundle-layout.ts'
+import {
+  CHECKPOINT,
+  CHECKPOINT_TIMESTAMP,
+  DISCLOSURES,
+  EVENTS,
+  MANIFEST,
+  MANIFEST_PROOF,
+  README,
+  type Manifest,
+  parseManifest,
+} from './bundle-layout.ts'
 import { type ProblemList, reasonOf } from './bundle-problems.ts'
 import { sha256Hex } from './bytes.ts'
 import { readZip } from './zip-read.ts'
@@ -59,6 +69,9 @@ function checkManifestTables(manifest: Manifest, problems: ProblemList): void {
   const paths = manifest.entries.map(({ path }) => path)
   if (paths.some((path, index) => index > 0 && path <= (paths[index - 1] as string))) {
     problems.add(MANIFEST, 'manifest_invalid', 'entries are not sorted')
+  }
+  for (const path of [README, EVENTS, DISCLOSURES, CHECKPOINT, CHECKPOINT_TIMESTAMP]) {
+    if (!paths.includes(path)) problems.add(MANIFEST, 'manifest_invalid', `${path} is not listed`)
   }
   const listed = manifest.entries.filter(({ role }) => role === 'document')
   const told = [...manifest.documents].sort((a, b) => (a.path < b.path ? -1 : 1))

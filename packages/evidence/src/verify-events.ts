@@ -43,7 +43,10 @@ export function verifyEvents(entries: Entries, manifest: Manifest, problems: Pro
 }
 
 function readLines(bytes: Uint8Array | undefined, problems: ProblemList): EvidenceEvent[] {
-  if (bytes === undefined) return []
+  if (bytes === undefined) {
+    problems.add(EVENTS, 'event_invalid', 'entry is missing')
+    return []
+  }
   const events: EvidenceEvent[] = []
   let from = 0
   while (from < bytes.length) {
@@ -65,7 +68,10 @@ function readLines(bytes: Uint8Array | undefined, problems: ProblemList): Eviden
 }
 
 function readDisclosures(bytes: Uint8Array | undefined, problems: ProblemList): Disclosure[] {
-  if (bytes === undefined) return []
+  if (bytes === undefined) {
+    problems.add(DISCLOSURES, 'disclosure_invalid', 'entry is missing')
+    return []
+  }
   try {
     const value = parseCanonicalJson(fromUtf8(bytes) ?? '')
     if (!Array.isArray(value)) throw new Error('not a list')

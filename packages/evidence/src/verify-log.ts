@@ -38,6 +38,7 @@ export function verifyLog(
 ): LogVerdict {
   const own = ownKeys(manifest, problems)
   const text = readText(entries, CHECKPOINT)
+  if (text === null) problems.add(CHECKPOINT, 'checkpoint_invalid', 'entry is missing or no text')
   const before = text === null ? null : judge(CHECKPOINT, text, own, anchors, manifest, problems)
   if (text !== null && before !== null) {
     for (const event of events) verifyEventProof(entries, event, text, before.opened.checkpoint, problems)

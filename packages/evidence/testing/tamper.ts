@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { BundleInput } from '../src/bundle-write.ts'
+import { issuedLeafBytes, type Manifest } from '../src/bundle-layout.ts'
+import { type BundleInput, type PreparedBundle, writeBundle } from '../src/bundle-write.ts'
+import { sha256Hex } from '../src/bytes.ts'
+import { canonicalBytes } from '../src/canonical-json.ts'
 import { appendEvent, type ChainHead, type EvidenceEvent, eventBytes } from '../src/event-chain.ts'
 import { readZip } from '../src/zip-read.ts'
 import { collectBytes, writeZip, type ZipInput } from '../src/zip-write.ts'
-import { type SamplePlatform, SIGNED_AT } from './sample-platform.ts'
+import { logPackage, type SamplePlatform, SIGNED_AT } from './sample-platform.ts'
 
 /** A package with its entries changed and its framing and checksums made to fit again. */
 export function withEntries(
@@ -39,4 +42,32 @@ export function rewriteEvents(
       proofs: events.map((_, seq) => platform.proofOf(from + seq)),
     },
   }
+}
+
+/** A package with another manifest or other files, properly listed and logged: what a platform could issue that does not keep to the form. */
+export function reissue(
+  platform: SamplePlatform,
+  prepared: PreparedBundle,
+  change: (manifest: Manifest) => Manifest,
+  replaced: Readonly<Record<string, Uint8Array>> = {},
+): Promise<Uint8Array> {
+  const manifest = change(structuredClone(prepared.manifest))
+  for (const entry of manifest.entries) {
+    const content = replaced[entry.path]
+    if (content !== undefined) Object.assign(entry, { sha256: sha256Hex(content), sizeBytes: content.length })
+  }
+  const manifestBytes = canonicalBytes(manifest)
+  const { taskId, createdAt: at, events } = manifest
+  const issuedLeaf = { ...prepared.issuedLeaf, taskId, at, events, manifestSha256: sha256Hex(manifestBytes) }
+  const changed = {
+    ...prepared,
+    manifest,
+    manifestBytes,
+    issuedLeaf,
+    issuedEntry: issuedLeafBytes(issuedLeaf),
+  }
+  const contentOf = ({ name, content }: ZipInput) => ({ name, content: replaced[name] ?? content })
+  const listed = new Map(prepared.files.map((file) => [file.name, contentOf(file)]))
+  const files = manifest.entries.flatMap(({ path }) => listed.get(path) ?? [])
+  return collectBytes(writeBundle({ ...changed, files }, logPackage(platform, changed)))
 }
