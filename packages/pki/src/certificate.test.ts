@@ -110,6 +110,18 @@ describe('issued certificates', () => {
     expect(() => prepareIssuer(root.certificate, signer)).toThrowError(
       expect.objectContaining({ code: 'key-mismatch' }),
     )
+    const self = {
+      issuer: 'self',
+      profile: 'root-ca',
+      subject: { CN: 'x' },
+      spki: leaf.signer.spki,
+      serial: nextSerial(),
+      notBefore: noon,
+      notAfter: daysFromNoon(1),
+    } as const
+    expect(() => issueCertificate(self, signer)).toThrowError(
+      expect.objectContaining({ code: 'key-mismatch' }),
+    )
     expect(() => prepareIssuer(leaf.certificate, leaf.signer)).toThrowError(
       expect.objectContaining({ code: 'argument' }),
     )

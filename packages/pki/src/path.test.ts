@@ -385,6 +385,15 @@ describe('policies', () => {
     expect(errors(path([encodePolicies([one]), required], [encodePolicies([OID.anyPolicy])]))).toEqual([])
   })
 
+  it('may be required from the next certificate on, or by the last one', () => {
+    const afterOne = encodeExtension(OID.policyConstraints, true, sequence(implicit(0, Uint8Array.of(1))))
+    const afterTwo = encodeExtension(OID.policyConstraints, true, sequence(implicit(0, Uint8Array.of(2))))
+    expect(errors(path([encodePolicies([one]), afterOne], [encodePolicies([two])]))).toEqual(['policy'])
+    expect(errors(path([encodePolicies([one]), afterTwo], [encodePolicies([two])]))).toEqual([])
+    expect(errors(path([encodePolicies([one])], [encodePolicies([two]), required]))).toEqual(['policy'])
+    expect(errors(path([encodePolicies([one])], [encodePolicies([one]), required]))).toEqual([])
+  })
+
   it('may be mapped', () => {
     expect(path([encodePolicies([one]), required, mapping], [encodePolicies([two])])).toMatchObject({
       ok: true,

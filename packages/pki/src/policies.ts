@@ -76,7 +76,7 @@ export function followPolicies(path: readonly Certificate[]): PolicyResult {
     const constraints = extensionOf(certificate, OID.policyConstraints)
     const limits = constraints && readPolicyConstraints(constraints.value)
     if (index === 0) {
-      if (explicit > 0) explicit -= 1
+      explicit -= 1
       if (limits?.explicit === 0) explicit = 0
       break
     }
