@@ -4,7 +4,7 @@ import { createHash, createPublicKey, generateKeyPairSync, verify as verifyRaw }
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { issueTimestampToken, parseCertificate, prepareIssuer, signerFromKey } from '@yinxin/pki'
+import { generateSigner, issueTimestampToken, parseCertificate, prepareIssuer } from '@yinxin/pki'
 import {
   drawCompanySeal,
   drawingContent,
@@ -126,7 +126,6 @@ async function raceEvent(pki: TestPki, placements: Placement[], rounds: number) 
   let serial = 1
   const nextSerial = () => Uint8Array.of(1, serial >> 16, (serial >> 8) & 255, serial++ & 255)
   const block = new Uint8Array(400)
-  const newSigner = () => signerFromKey(generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey)
   return race(
     rounds,
     () => {
@@ -136,7 +135,7 @@ async function raceEvent(pki: TestPki, placements: Placement[], rounds: number) 
       createHash('sha256').update(pdf).digest()
     },
     () => {
-      const signer = newSigner()
+      const { signer } = generateSigner('ecdsa-p256-sha256')
       const leaf = issuer.issue({
         subject: { C: 'CN', CN: '王小明' },
         spki: signer.spki,

@@ -89,12 +89,23 @@ export function stringBytes(value: PdfString): Uint8Array {
     : decodeLiteral(source, start + 1, end - 1)
 }
 
+const HEX_DIGITS = new Int8Array(256).fill(-1)
+for (const [i, char] of [...'0123456789abcdef'].entries()) {
+  HEX_DIGITS[char.charCodeAt(0)] = i
+  HEX_DIGITS[char.toUpperCase().charCodeAt(0)] = i
+}
+
+/** Value of a hexadecimal digit, or -1. */
+export function hexDigit(byte: number): number {
+  return HEX_DIGITS[byte] as number
+}
+
 function decodeHex(source: Uint8Array, from: number, to: number): Uint8Array {
   const out = new Uint8Array((to - from + 1) >> 1)
   let length = 0
   let high = -1
   for (let i = from; i < to; i++) {
-    const digit = hexDigit(source[i] ?? 0)
+    const digit = HEX_DIGITS[source[i] as number] as number
     if (digit < 0) continue
     if (high < 0) high = digit
     else {
@@ -104,13 +115,6 @@ function decodeHex(source: Uint8Array, from: number, to: number): Uint8Array {
   }
   if (high >= 0) out[length++] = high << 4
   return out.subarray(0, length)
-}
-
-export function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  if (byte >= 0x41 && byte <= 0x46) return byte - 0x37
-  if (byte >= 0x61 && byte <= 0x66) return byte - 0x57
-  return -1
 }
 
 /** Line feed, return, tab, backspace and form feed by the letter after the backslash. */

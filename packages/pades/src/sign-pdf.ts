@@ -45,7 +45,7 @@ export async function signPrepared(
     signature,
     signatureAlgorithm: signer.algorithm,
     signingCertificate,
-    certificates,
+    certificates: certificates.slice(1),
     ...(timestampToken ? { timestampToken } : {}),
   })
 }

@@ -65,7 +65,7 @@ function prepare(view: PdfView, options: PrepareOptions): PreparedSignature {
   const anchorPage = places[0]?.page ?? pageAt(view, 0)
 
   // 2. The signature dictionary, its appearances, its field.
-  const update = beginUpdate(view)
+  const update = beginUpdate(view, expectedBytes(options))
   const signature = writeSignature(update, options)
   const drawn = writeAppearances(update, places)
   const fieldName = form.claimName(options.fieldName, signature.num, places.length)
@@ -76,6 +76,18 @@ function prepare(view: PdfView, options: PrepareOptions): PreparedSignature {
   writeForm(view, update, form, catalog, widgets, options.certify ? signature.num : undefined)
   update.finish()
   return close(view, update, signature, fieldName, options)
+}
+
+/** Close enough to spare the buffer from growing: what is reserved, what is drawn, and some structure. */
+function expectedBytes(options: PrepareOptions): number {
+  let bytes = (options.reserveBytes ?? DEFAULT_RESERVE) * 2 + 6144
+  for (const appearance of new Set(options.placements.map((placement) => placement.appearance))) {
+    for (const object of appearance.objects) {
+      for (const part of object) bytes += typeof part === 'number' ? 16 : part.length
+      bytes += 32
+    }
+  }
+  return bytes + options.placements.length * 600
 }
 
 function refuseForbidden(view: PdfView, catalog: PdfDict, form: FormState, options: PrepareOptions): void {
@@ -280,16 +292,21 @@ function close(
 
 const HEX = new TextEncoder().encode('0123456789abcdef')
 
-/** Second phase: the delta with the CMS in its place. The signed file is the original followed by it. */
+/**
+ * Second phase: writes the CMS into its place in `prepared.delta` and returns that array; nothing is copied.
+ * The signed file is the original followed by it.
+ */
 export function finishSignature(prepared: PreparedSignature, cms: Uint8Array): Uint8Array {
   if (cms.length * 2 > prepared.contentsLength) {
     throw new PdfRefusal('contents_too_small', `${cms.length} > ${prepared.contentsLength / 2}`)
   }
-  const delta = prepared.delta.slice()
+  const { delta } = prepared
   let at = prepared.contentsOffset
   for (const byte of cms) {
     delta[at++] = HEX[byte >> 4] as number
     delta[at++] = HEX[byte & 15] as number
   }
+  // A second attempt may bring a shorter CMS than the first.
+  delta.fill(0x30, at, prepared.contentsOffset + prepared.contentsLength)
   return delta
 }

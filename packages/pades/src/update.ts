@@ -21,10 +21,11 @@ export interface Update {
   finish(): void
 }
 
-export function beginUpdate(view: PdfView): Update {
+/** Starts an update; `capacity` is about how many bytes it will take. */
+export function beginUpdate(view: PdfView, capacity = 4096): Update {
   const { file } = view
   const start = file.bytes.length
-  const sink = new Sink(32_768)
+  const sink = new Sink(capacity)
   const written = new Map<number, XrefEntry>()
   let next = firstFreeNumber(view)
   const last = file.bytes[start - 1]
