@@ -16,8 +16,10 @@ import type { Manifest } from './bundle-layout.ts'
 import { type VerifyBundleOptions, verifyBundle } from './bundle-verify.ts'
 import { type BundleInput, prepareBundle, writeBundle } from './bundle-write.ts'
 import { sha256Hex, utf8 } from './bytes.ts'
+import { canonicalBytes, type JsonObject } from './canonical-json.ts'
 import type { EvidenceEvent } from './event-chain.ts'
 import { cosignCheckpoint, encodeVkey, parseVkey } from './note.ts'
+import { encodeTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.ts'
 import { readZip } from './zip-read.ts'
 import { collectBytes, type ZipInput } from './zip-write.ts'
 
@@ -230,6 +232,8 @@ describe('a file', () => {
     expect(await judged('events.jsonl', events.replace('"v":1', '"v": 1'))).toContain(
       'events.jsonl event_invalid',
     )
+    const later = `${lines[0]}\n${events.slice(events.indexOf('\n') + 1).replace('"v":1', '"v":2')}`
+    expect(await judged('events.jsonl', later)).toContain('events.jsonl event_invalid')
     expect(await judged('events.jsonl', '')).toContain('events.jsonl event_invalid')
 
     const disclosures = textOf('disclosures.json')
@@ -245,11 +249,11 @@ describe('a file', () => {
     }
 
     const proof = textOf('proofs/1.tlog-proof')
-    const later = platform.checkpoint(platform.append([]).root)
+    const newer = platform.checkpoint(platform.append([]).root)
     const wrongProofs = [
       proof.replace('\nindex', '\nextra eA==\nindex'),
       proof.replace('index 6', 'index 5'),
-      proof.slice(0, proof.indexOf('\n\n') + 2) + later,
+      proof.slice(0, proof.indexOf('\n\n') + 2) + newer,
       textOf('proofs/2.tlog-proof'),
       'no proof',
     ]
@@ -274,6 +278,69 @@ describe('a file', () => {
     const otherCrl = crlOf(platform).issueCrlNow([{ serial: Uint8Array.of(9), at: new Date(SIGNED_AT) }])
     const renamed = await reissue(platform, prepared, (manifest) => manifest, { [crl]: otherCrl })
     expect(named(renamed)).toEqual([`${crl} crl_invalid`])
+  })
+
+  it('that is a checkpoint or the proof of the manifest must hold in every part', async () => {
+    const stranger = { name: 'stranger.example', signer: generateSigner('ed25519').signer }
+    const proofFile = readZip(zip).entries.find(({ name }) => name === 'manifest.tlog-proof') as {
+      content: Uint8Array
+    }
+    const proof = parseTlogProof(new TextDecoder().decode(proofFile.content))
+    const extra = JSON.parse(new TextDecoder().decode(proof.extra)) as {
+      consistency: string[]
+      leaf: JsonObject
+    }
+    const judged = async (change: Partial<TlogProof>) => {
+      const content = utf8(encodeTlogProof({ ...proof, ...change }))
+      return named(
+        await withEntries(zip, (list) =>
+          list.map((one) => (one.name === 'manifest.tlog-proof' ? { ...one, content } : one)),
+        ),
+      )
+    }
+    const withExtra = (change: Partial<typeof extra>) => ({ extra: canonicalBytes({ ...extra, ...change }) })
+
+    expect(await judged({})).toEqual([])
+    expect(await judged({ checkpoint: cosignCheckpoint(proof.checkpoint, stranger, new Date(0)) })).toEqual([
+      'manifest.tlog-proof log_signature_unknown',
+    ])
+    expect(await judged({ checkpoint: proof.checkpoint.replace('\n13\n', '\n14\n') })).toContain(
+      'manifest.tlog-proof checkpoint_invalid',
+    )
+    expect(await judged({ index: proof.index - 1 })).toEqual(['manifest.tlog-proof manifest_not_logged'])
+    expect(await judged({ extra: utf8('{}') })).toEqual(['manifest.tlog-proof manifest_not_logged'])
+    const { extra: _, ...bare } = proof
+    const withoutLeaf = utf8(encodeTlogProof(bare))
+    const stripped = await withEntries(zip, (list) =>
+      list.map((one) => (one.name === 'manifest.tlog-proof' ? { ...one, content: withoutLeaf } : one)),
+    )
+    expect(named(stripped)).toEqual(['manifest.tlog-proof manifest_not_logged'])
+    // The log forgot what it had promised: the leaf is in it, but not behind the events' checkpoint.
+    expect(await judged(withExtra({ consistency: extra.consistency.slice(1) }))).toEqual([
+      'manifest.tlog-proof history_broken',
+    ])
+    expect(await judged(withExtra({ consistency: [...extra.consistency].reverse() }))).toEqual([
+      'manifest.tlog-proof history_broken',
+    ])
+    // The proof of another package of the same log does not vouch for this one.
+    const other = await samplePackage(platform, { ...input, createdAt: new Date(SIGNED_AT + 130_000) })
+    const otherProof = readZip(other).entries.find(({ name }) => name === 'manifest.tlog-proof')
+      ?.content as Uint8Array
+    const swapped = await withEntries(zip, (list) =>
+      list.map((one) => (one.name === 'manifest.tlog-proof' ? { ...one, content: otherProof } : one)),
+    )
+    expect(named(swapped)).toEqual(['manifest.json manifest_changed'])
+
+    const bentCheckpoint = utf8(input.log.checkpoint.replace('\n11\n', '\n12\n'))
+    const bent = await reissue(platform, prepareBundle(input), (manifest) => manifest, {
+      checkpoint: bentCheckpoint,
+    })
+    expect(named(bent)).toContain('checkpoint checkpoint_invalid')
+    const cosigned = utf8(cosignCheckpoint(input.log.checkpoint, stranger, new Date(0)))
+    const extended = await reissue(platform, prepareBundle(input), (manifest) => manifest, {
+      checkpoint: cosigned,
+    })
+    expect(named(extended)).toContain('checkpoint log_signature_unknown')
   })
 
   it('with a timestamp over something else, or none, is refused', async () => {
