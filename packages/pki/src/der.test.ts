@@ -245,6 +245,9 @@ describe('BER', () => {
       '04 80 00 00',
       '24 06 02 01 05 02 01 05',
       '30 88 ff ff ff ff ff ff ff ff',
+      '24 80'.repeat(2000),
+      // Complete, only too deep.
+      '30 80'.repeat(60) + '00 00'.repeat(60),
     ])
       expect(
         refusal(() => normaliseBer(bytesOf(hex))),
