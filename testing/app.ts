@@ -23,6 +23,8 @@ export interface TestApp extends Server {
 export interface TestAppOptions {
   clock?: Clock
   log?: Log
+  /** Built pages to serve beside the API. */
+  webDir?: string
   /** Settings beside the defaults, by their names. */
   environment?: Environment
   roles?: Config['roles']
@@ -52,6 +54,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const server = await startServer(config, {
     log: options.log ?? createLog('silent'),
     ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.webDir === undefined ? {} : { webDir: options.webDir }),
   })
   return {
     ...server,

@@ -2,14 +2,22 @@
  * THE MAP. Every room is built here by hand, in the order in which rooms may know each other; then their routes
  * are mounted. Read from top to bottom, this file is the architecture.
  */
+import { join } from 'node:path'
 import { z } from 'zod'
 import { createAccounts } from './accounts/accounts.ts'
 import { addAccountRoutes } from './accounts/routes.ts'
+import { sessionRules } from './accounts/sessions.ts'
 import { createAudit } from './audit/audit.ts'
+import { createCa } from './ca/ca.ts'
+import { addCaRoutes } from './ca/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { openDb } from './db/db.ts'
 import type { DatabaseUrls } from './db/provision.ts'
+import { createDocuments } from './documents/documents.ts'
+import { addDocumentRoutes } from './documents/routes.ts'
+import { createEvidence } from './evidence/evidence.ts'
+import { addLogRoutes } from './evidence/routes.ts'
 import { addHealthRoutes } from './http/health.ts'
 import { createHttp } from './http/http.ts'
 import { createIdentityBureau } from './identity/bureau.ts'
@@ -27,17 +35,31 @@ import {
 } from './notifications/notifications.ts'
 import { addOutboxRoute } from './notifications/routes.ts'
 import { createOutbox } from './outbox/outbox.ts'
+import { addSealRoutes } from './seals/routes.ts'
+import { createSealFont, createSeals } from './seals/seals.ts'
+import { addCeremonyRoutes } from './sign-tasks/ceremony-routes.ts'
+import { addSignTaskRoutes } from './sign-tasks/routes.ts'
+import { createSignTasks } from './sign-tasks/sign-tasks.ts'
+import { createPackages } from './signing/package.ts'
+import { addSigningRoutes } from './signing/routes.ts'
+import { type CrashHook, createSigning } from './signing/signing.ts'
 import { createStorage, defaultSites } from './storage/storage.ts'
+import { addTimestampRoutes } from './timestamps/routes.ts'
+import { createTimestamps } from './timestamps/timestamps.ts'
+import { addVerificationRoutes } from './verification/routes.ts'
+import { createVerification } from './verification/verification.ts'
 
 export interface AppDeps {
   config: Config
   urls: DatabaseUrls
   clock: Clock
   log: Log
+  /** For tests that end the process between two steps of a signing. */
+  faults?: { crash?: CrashHook; leaseMs?: number }
 }
 
 /** Builds the platform over migrated databases. Nothing runs and nothing listens yet. */
-export async function createApp({ config, urls, clock, log }: AppDeps) {
+export async function createApp({ config, urls, clock, log, faults = {} }: AppDeps) {
   // Ground: the two databases, work that outlives a request, facts that flow upward.
   const onConnectionLost = (error: Error) => log.warn({ err: error }, 'database connection lost')
   const db = openDb({ url: urls.url, onConnectionLost })
@@ -45,11 +67,20 @@ export async function createApp({ config, urls, clock, log }: AppDeps) {
   const jobs = createJobs({ url: urls.url, log, concurrency: config.workerConcurrency })
   const outbox = createOutbox({ db, clock, jobs })
 
-  // The inner court: keys, encrypted objects.
+  // The inner court: keys, encrypted objects, certificates and time, the record of everything.
   const kms = await createKms({ keysDb, clock, keyDir: config.keyDir })
   const sites = config.sites ?? defaultSites(config.dataDir)
   const storage = createStorage({ db, clock, log, kms, sites, jobs })
+  const ca = await createCa({
+    db,
+    clock,
+    kms,
+    baseUrl: config.baseUrl,
+    ...(config.caOrganization === undefined ? {} : { organization: config.caOrganization }),
+  })
+  const timestamps = createTimestamps({ ca, clock, log, urls: config.tsaUrls })
   const audit = createAudit({ clock })
+  const evidence = await createEvidence({ db, clock, kms, timestamps, jobs })
 
   // People: what reaches them, who they are.
   const carriers = {
@@ -63,12 +94,64 @@ export async function createApp({ config, urls, clock, log }: AppDeps) {
     : createIdentitySimulator()
   const identity = createIdentity({ db, clock, log, audit, accounts, notifications, provider })
 
+  const font = createSealFont()
+  const seals = createSeals({ db, clock, kms, audit, accounts, font })
+
   /** What this installation must say about itself wherever a person looks. */
   const environment = () => ({
     mode: config.mode,
-    developmentCa: config.caOrganization === undefined,
+    developmentCa: ca.isDevelopment,
     simulators: [...notifications.simulators(), ...(provider.simulated ? [provider.name] : [])],
   })
+
+  // The heart: files, tasks, the act of signing, and what strangers may check.
+  const documents = createDocuments({
+    db,
+    clock,
+    log,
+    kms,
+    storage,
+    audit,
+    limitBytes: config.uploadLimitBytes,
+    spoolDir: join(config.dataDir, 'spool'),
+  })
+  const signTasks = createSignTasks({
+    db,
+    clock,
+    log,
+    outbox,
+    jobs,
+    kms,
+    storage,
+    evidence,
+    notifications,
+    accounts,
+    identity,
+    seals,
+    documents,
+    baseUrl: config.baseUrl,
+    environment,
+  })
+  const signing = createSigning({
+    db,
+    clock,
+    log,
+    jobs,
+    outbox,
+    kms,
+    storage,
+    ca,
+    timestamps,
+    evidence,
+    accounts,
+    identity,
+    seals,
+    signTasks,
+    font,
+    ...faults,
+  })
+  const evidencePackage = createPackages({ db, evidence, ca, signTasks, environment })
+  const verification = createVerification({ ca, signTasks })
 
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
@@ -88,8 +171,17 @@ export async function createApp({ config, urls, clock, log }: AppDeps) {
     keys: () => keysDb.work(async () => true),
     storage: async () => Object.values(storage.status().writable).every(Boolean),
   })
+  addCaRoutes({ http, ca })
+  addTimestampRoutes({ http, timestamps })
+  addLogRoutes({ http, evidence })
   addAccountRoutes({ http, accounts, environment })
   addIdentityRoutes({ http, identity })
+  addSealRoutes({ http, seals })
+  addDocumentRoutes({ http, documents })
+  addSignTaskRoutes({ http, signTasks, documents })
+  addCeremonyRoutes({ http, signTasks, sessionMaxAgeS: sessionRules.absoluteMs / 1000 })
+  addSigningRoutes({ http, signing, evidencePackage })
+  addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addOutboxRoute({ http, notifications, mode: config.mode })
   jobs.define('http.prune', z.looseObject({}), () => http.prune())
   jobs.schedule('http.prune', '*/10 * * * *')
@@ -104,6 +196,15 @@ export async function createApp({ config, urls, clock, log }: AppDeps) {
     notifications,
     accounts,
     identity,
+    ca,
+    timestamps,
+    evidence,
+    seals,
+    documents,
+    signTasks,
+    signing,
+    evidencePackage,
+    verification,
     environment,
     http,
     /** In reverse: requests end first, then jobs, then what both stand on. */
@@ -111,6 +212,7 @@ export async function createApp({ config, urls, clock, log }: AppDeps) {
       await http.close()
       await jobs.stop()
       notifications.close()
+      await documents.close()
       await storage.close()
       kms.close()
       await jobs.close()

@@ -1,5 +1,5 @@
 /** The server as a whole: database, migrations, rooms, listening, and the way back. */
-import { type App, createApp } from './app.ts'
+import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, localUrl } from './config.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
@@ -7,13 +7,18 @@ import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
 import { freePort } from './free-port.ts'
 import { createLog, type Log } from './log.ts'
+import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
+export { buildWeb } from './web/web.ts'
 export { type Config, ConfigError, type Environment, type Mode, type Role, readConfig } from './config.ts'
 
 export interface StartOptions {
+  faults?: AppDeps['faults']
   clock?: Clock
   log?: Log
+  /** The built pages, from `buildWeb`; without them only the API is served. */
+  webDir?: string
   /** For short-lived clusters of demos and tests: nothing is synced to disk by PostgreSQL. */
   durableDatabase?: boolean
   /** Pause before an embedded PostgreSQL that died is started again. */
@@ -54,8 +59,15 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     if (applied.length > 0) log.info({ migrations: applied }, 'database brought up to date')
 
     // 3. The rooms.
-    const app = await createApp({ config, urls, clock: options.clock ?? systemClock, log })
+    const app = await createApp({
+      config,
+      urls,
+      clock: options.clock ?? systemClock,
+      log,
+      ...(options.faults ? { faults: options.faults } : {}),
+    })
     steps.push(() => app.close())
+    if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
 
     // 4. What this process is for.
     const { roles } = config

@@ -5,8 +5,10 @@
 import { randomBytes } from 'node:crypto'
 import { appendEvent, type Disclosure, discloseEvent, parseEvent } from '@yinxin/evidence'
 import type { Signer } from '@yinxin/pki'
+import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
+import type { Jobs } from '#src/jobs/jobs.ts'
 import { createBundles } from './bundle.ts'
 import { insertEvents, readDisclosures, readEvents, readHead } from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
@@ -20,6 +22,8 @@ export type { OpenEvent } from './commitments.ts'
 export interface EvidenceDeps {
   db: Db
   clock: Clock
+  /** With it, waiting leaves enter the log every minute without being asked for. */
+  jobs?: Jobs
   kms: { signingKey(name: 'log', algorithm: 'ed25519'): Promise<Signer> }
   timestamps: {
     stamp(digest: Uint8Array): Promise<{ token: Uint8Array; genTime: Date; authority: string }>
@@ -47,6 +51,11 @@ export type Evidence = Awaited<ReturnType<typeof createEvidence>>
 export async function createEvidence(deps: EvidenceDeps) {
   const signer = await deps.kms.signingKey('log', 'ed25519')
   const log = createLog({ db: deps.db, clock: deps.clock, signer, stamp: deps.timestamps.stamp })
+
+  deps.jobs?.define('evidence.integrate', z.looseObject({}), async () => {
+    await log.integrate()
+  })
+  deps.jobs?.schedule('evidence.integrate', '* * * * *')
 
   return {
     log,

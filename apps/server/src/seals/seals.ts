@@ -1,4 +1,4 @@
-import type { Appearance } from '@yinxin/pades'
+import type { Appearance, Font } from '@yinxin/pades'
 import type { Accounts, Caller } from '#src/accounts/accounts.ts'
 import type { Audit, AuditCaller } from '#src/audit/audit.ts'
 import type { Clock } from '#src/clock.ts'
@@ -100,6 +100,8 @@ export interface SealsDeps {
   accounts: Accounts
   /** TrueType font to cut seals in; the Song face that comes with the platform when not said. */
   fontPath?: string
+  /** The same font already opened, to be shared with other rooms. */
+  font?: () => Promise<Font>
 }
 
 const ACTIVE_LIMIT = 50
@@ -108,7 +110,7 @@ const CACHED_APPEARANCES = 500
 
 export function createSeals(deps: SealsDeps): Seals {
   const { db, clock, kms, audit, accounts } = deps
-  const sealFont = createSealFont(deps.fontPath)
+  const sealFont = deps.font ?? createSealFont(deps.fontPath)
   const appearances = new Map<string, Appearance>()
 
   async function draw(

@@ -271,7 +271,7 @@ export function createAct(deps: ActDeps) {
       const revision = segments.at(-1)?.revision ?? 0
       const prepared = await deps.prepare(base, {
         fieldName: `yinxin-${request.actorId}`,
-        placements: await request.marks.placements(documentId),
+        placements: request.marks.placements(documentId),
         name: request.certified.name,
         reason: '同意签署本文件',
         signingTime: clock.now(),

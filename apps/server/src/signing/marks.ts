@@ -1,18 +1,19 @@
 /** What a signature shows on the page: the actor's fields filled with its seal, its writing and the date. */
 import {
   type Appearance,
+  type Content,
   chineseDate,
+  composeContent,
   drawText,
   type Font,
   type Placement,
   prepareAppearance,
 } from '@yinxin/pades'
-import type { DocumentRow, FieldRow } from '#src/sign-tasks/sign-tasks.ts'
-import { pagesOf } from '#src/sign-tasks/sign-tasks.ts'
+import { type DocumentRow, type FieldRow, pagesOf } from '#src/sign-tasks/sign-tasks.ts'
 import { refuse } from './errors.ts'
 
 export interface Marks {
-  placements(documentId: string): Promise<Placement[]>
+  placements(documentId: string): Placement[]
 }
 
 export interface MarksInput {
@@ -23,12 +24,14 @@ export interface MarksInput {
   mark: Appearance | null
   font: Font
   signedAt: Date
-  /** Said once on each document that shows a mark. */
+  /** Said under the first mark of each document. */
   notice: Appearance | null
 }
 
 const NOTICE_GAP_PT = 1.5
 const DATE_SIZE_PT = 10.5
+/** Marks are drawn as one when the box around them is not much larger than they are. */
+const MERGE_AREA_RATIO = 8
 
 /** @throws `seal_not_chosen`, `signature_drawing_missing` when a field cannot be filled */
 export function createMarks(input: MarksInput): Marks {
@@ -37,21 +40,17 @@ export function createMarks(input: MarksInput): Marks {
     throw refuse(needed.kind === 'seal' ? 'seal_not_chosen' : 'signature_drawing_missing')
   }
   let date: Appearance | null = null
-  const dateLine = () => {
+
+  function appearanceOf(kind: FieldRow['kind']): Appearance {
+    if (kind !== 'date' && input.mark !== null) return input.mark
     date ??= prepareAppearance(
-      drawText([chineseDate(input.signedAt)], { font: input.font, sizePt: DATE_SIZE_PT, align: 'center' }),
+      drawText([chineseDate(input.signedAt)], { font: input.font, sizePt: DATE_SIZE_PT }),
     )
     return date
   }
 
-  function appearanceOf(kind: FieldRow['kind']): Appearance {
-    if (kind === 'date') return dateLine()
-    if (input.mark === null) throw refuse('signature_drawing_missing')
-    return input.mark
-  }
-
   return {
-    async placements(documentId) {
+    placements(documentId) {
       const document = input.documents.find((one) => one.id === documentId)
       if (document === undefined) return []
       const pages = pagesOf(document)
@@ -70,18 +69,18 @@ export function createMarks(input: MarksInput): Marks {
         })
       const first = marks[0]
       if (first !== undefined && input.notice !== null) {
-        marks.push(noticeUnder(first, input.notice, pages[first.page]?.widthPt ?? 0))
+        marks.splice(1, 0, noticeUnder(first, input.notice, pages[first.page]?.widthPt ?? 0))
       }
-      return marks
+      return merge(marks)
     },
   }
 }
 
 interface Box {
-  x: number
-  y: number
-  width: number
-  height: number
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
 }
 
 /** The largest box of the drawing's own proportions in the middle of the field: a seal is never squeezed. */
@@ -93,7 +92,9 @@ function fit(appearance: Appearance, box: Box): Box {
 }
 
 function noticeUnder(mark: Placement, notice: Appearance, pageWidthPt: number): Placement {
-  const { widthPt: width, heightPt: height } = notice
+  const scale = Math.min(1, pageWidthPt / notice.widthPt)
+  const width = notice.widthPt * scale
+  const height = notice.heightPt * scale
   const centred = mark.rect.x + (mark.rect.width - width) / 2
   return {
     page: mark.page,
@@ -107,9 +108,71 @@ function noticeUnder(mark: Placement, notice: Appearance, pageWidthPt: number): 
   }
 }
 
+/**
+ * One act is one signature, but every placement is a field of its own in the file, which viewers list one by one.
+ * Marks of a page that stand together therefore become one drawing.
+ */
+function merge(marks: readonly Placement[]): Placement[] {
+  const groups: Placement[][] = []
+  for (const mark of marks) {
+    const group = groups.find(
+      (one) => one[0]?.page === mark.page && isCompact([...one, mark].map(({ rect }) => rect)),
+    )
+    if (group === undefined) groups.push([mark])
+    else group.push(mark)
+  }
+  return groups.map((group) => {
+    const [only] = group
+    if (group.length === 1 && only !== undefined) return only
+    const around = unionOf(group.map(({ rect }) => rect))
+    const content = composeContent(
+      { widthPt: around.width, heightPt: around.height },
+      group.map(({ rect, appearance }) => ({
+        content: asContent(appearance),
+        x: rect.x - around.x,
+        y: rect.y - around.y,
+        scale: rect.width / appearance.widthPt,
+      })),
+    )
+    return { page: only?.page ?? 0, rect: around, appearance: prepareAppearance(content) }
+  })
+}
+
+function isCompact(boxes: readonly Box[]): boolean {
+  const covered = boxes.reduce((sum, box) => sum + box.width * box.height, 0)
+  const around = unionOf(boxes)
+  return around.width * around.height <= MERGE_AREA_RATIO * covered
+}
+
+function unionOf(boxes: readonly Box[]): Box {
+  const x = Math.min(...boxes.map((box) => box.x))
+  const y = Math.min(...boxes.map((box) => box.y))
+  return {
+    x,
+    y,
+    width: Math.max(...boxes.map((box) => box.x + box.width)) - x,
+    height: Math.max(...boxes.map((box) => box.y + box.height)) - y,
+  }
+}
+
+/** A prepared drawing used inside another one. */
+function asContent({ widthPt, heightPt, objects }: Appearance): Content {
+  return {
+    widthPt,
+    heightPt,
+    operators: '/M Do',
+    resources: [{ category: 'XObject', name: 'M', object: 0 }],
+    objects,
+  }
+}
+
 /** What a signed page says where the certificates are for development only. */
 export function developmentNotice(font: Font): Appearance {
   return prepareAppearance(
-    drawText(['开发测试证书，无法律效力 · Development certificate'], { font, sizePt: 5, color: '#7a756c' }),
+    drawText(['开发测试证书，无法律效力 · Development certificate'], {
+      font,
+      sizePt: 5,
+      color: '#7a756c',
+    }),
   )
 }
