@@ -39,8 +39,11 @@ export interface Domain {
   readonly name: string
   readonly site: SiteName
   status(): DomainStatus
-  /** A small replica into the journal. Durable on return; concurrent writers share the fsync. */
-  append(objectId: string, body: Uint8Array, bodySha256: string): Promise<Placement>
+  /**
+   * A small replica into the journal. Durable on return; concurrent writers share the fsync. The record's header is
+   * the same in all domains and may be handed over ready made.
+   */
+  append(objectId: string, body: Uint8Array, bodySha256: string, header?: Buffer): Promise<Placement>
   /** A large replica into a file of its own. */
   begin(objectId: string): Promise<ReplicaWriter>
   open(placement: Placement, objectId: string): Promise<ReplicaReader>
@@ -170,9 +173,9 @@ export function createDomain(options: DomainOptions): Domain {
     name,
     site,
     status,
-    async append(objectId, body, bodySha256) {
+    async append(objectId, body, bodySha256, header) {
       requireWritable()
-      const place = await journal.append(objectId, body, bodySha256)
+      const place = await journal.append(objectId, body, bodySha256, header)
       return {
         domain: name,
         holder: `journal/${place.segment}`,

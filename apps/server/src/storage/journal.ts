@@ -29,7 +29,7 @@ export interface JournalOptions {
 
 export interface Journal {
   /** Resolves once the record is fsynced. Concurrent callers share one fsync. */
-  append(objectId: string, body: Uint8Array, bodySha256: string): Promise<RecordPlace>
+  append(objectId: string, body: Uint8Array, bodySha256: string, header?: Buffer): Promise<RecordPlace>
   close(): Promise<void>
 }
 
@@ -126,9 +126,9 @@ export function createJournal(options: JournalOptions): Journal {
   }
 
   return {
-    append(objectId, body, bodySha256) {
+    append(objectId, body, bodySha256, header = encodeRecordHeader(objectId, body, bodySha256)) {
       return new Promise((resolve, reject) => {
-        waiting.push({ header: encodeRecordHeader(objectId, body, bodySha256), body, resolve, reject })
+        waiting.push({ header, body, resolve, reject })
         flushing ??= drain()
       })
     },

@@ -1,5 +1,6 @@
 import type { Domain, Placement, ReplicaWriter } from './domain.ts'
 import { refuse } from './errors.ts'
+import { encodeRecordHeader } from './journal-record.ts'
 import {
   type GatherOptions,
   gatherQuorum,
@@ -32,10 +33,11 @@ export function createReplicaSet(domains: readonly Domain[], options: GatherOpti
   const byName = new Map(domains.map((domain) => [domain.name, domain]))
 
   function writeSmall(objectId: string, body: Uint8Array, bodySha256: string, storageClass: StorageClass) {
+    const header = encodeRecordHeader(objectId, body, bodySha256)
     const writes = domains.map((domain) => ({
       domain: domain.name,
       site: domain.site,
-      done: domain.append(objectId, body, bodySha256),
+      done: domain.append(objectId, body, bodySha256, header),
     }))
     return gatherQuorum(quorums[storageClass], writes, options)
   }

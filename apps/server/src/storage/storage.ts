@@ -79,6 +79,8 @@ export interface StorageDeps {
   segmentBytes?: number
   /** A failure domain that takes longer than this for a write is left to repair. */
   writeTimeoutMs?: number
+  /** How long a reached quorum waits for the other replicas, so that healthy writes need no second transaction. */
+  lingerMs?: number
 }
 
 /** The default layout: three folders per site below the data folder. */
@@ -90,15 +92,22 @@ export function defaultSites(dataDir: string): SiteFolders[] {
   ]
 }
 
-/** How long a reached quorum waits for the other replicas, so that healthy writes need no second transaction. */
-const lingerMs = 10
 /** When a replica that is still under way is given up and made again. */
 const lateReplicaMs = 2 * 60_000
 /** A file that is still under its passing name after this time belongs to a writer that died. */
 const leftoverAgeMs = 24 * 60 * 60_000
 
 export function createStorage(deps: StorageDeps): Storage {
-  const { db, clock, log, kms, disk = nodeDisk, segmentBytes = 64 << 20, writeTimeoutMs = 30_000 } = deps
+  const {
+    db,
+    clock,
+    log,
+    kms,
+    disk = nodeDisk,
+    segmentBytes = 64 << 20,
+    writeTimeoutMs = 30_000,
+    lingerMs = 20,
+  } = deps
 
   const domains = deps.sites.flatMap(({ site, folders }) =>
     folders.map((folder, index) =>
