@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { ConfigError, readConfig, type Server, startServer, stopOnSignals } from '@yinxin/server'
+import { buildWeb, ConfigError, readConfig, type Server, startServer, stopOnSignals } from '@yinxin/server'
 
 /** `yinxin up`: the whole platform in one process, until Ctrl-C. Settings come from the environment. */
 export async function run(args: string[]): Promise<number> {
@@ -11,7 +11,11 @@ export async function run(args: string[]): Promise<number> {
   }
   let server: Server
   try {
-    server = await startServer(readConfig(withDefaultLog()))
+    const config = readConfig(withDefaultLog())
+    const webDir = await buildWeb({
+      onBuild: () => process.stdout.write('首次构建页面 · building the pages\n'),
+    })
+    server = await startServer(config, { webDir })
   } catch (error) {
     process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`)
     return 1

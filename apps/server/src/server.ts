@@ -8,8 +8,10 @@ import { type DatabaseUrls, provision } from './db/provision.ts'
 import { freePort } from './free-port.ts'
 import { createLog, type Log } from './log.ts'
 import { addWeb } from './web/web.ts'
+import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
+export { buildWeb } from './web/web.ts'
 export { buildWeb } from './web/web.ts'
 export { type Config, ConfigError, type Environment, type Mode, type Role, readConfig } from './config.ts'
 
@@ -17,6 +19,8 @@ export interface StartOptions {
   faults?: AppDeps['faults']
   clock?: Clock
   log?: Log
+  /** The built pages, from `buildWeb`; without them only the API is served. */
+  webDir?: string
   /** The built pages, from `buildWeb`; without them only the API is served. */
   webDir?: string
   /** For short-lived clusters of demos and tests: nothing is synced to disk by PostgreSQL. */
@@ -67,6 +71,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
       ...(options.faults ? { faults: options.faults } : {}),
     })
     steps.push(() => app.close())
+    if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
     if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
 
     // 4. What this process is for.
