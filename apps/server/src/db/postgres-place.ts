@@ -53,6 +53,17 @@ export async function findPlace(dataDir: string): Promise<PostgresPlace> {
   return { user, binDir: join(await reachableBinaries(native, user), 'bin'), folder }
 }
 
+/**
+ * Removes the cluster of a throw-away data folder, also where it stands outside of it. The cluster must be
+ * stopped; the data folder itself is the caller's to remove.
+ */
+export async function removeCluster(dataDir: string): Promise<void> {
+  const recorded = await readFile(join(dataDir, 'postgres-location'), 'utf8').catch(() => undefined)
+  const outside = recorded?.trim()
+  if (outside?.startsWith(`${SYSTEM_FOLDER}/`)) await rm(outside, { recursive: true, force: true })
+  await rm(join(dataDir, 'postgres'), { recursive: true, force: true })
+}
+
 /** The `native` folder of the platform's package; absent when optional packages were left out. */
 async function packagedBinaries(): Promise<string> {
   const os = process.platform === 'win32' ? 'windows' : process.platform

@@ -4,10 +4,14 @@ import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openDb } from './db.ts'
+import { newId } from '#src/ids.ts'
+import { openDb, type Tx } from './db.ts'
 import { type ManagedPostgres, startPostgres } from './postgres.ts'
+import { removeCluster } from './postgres-place.ts'
+import { migrateAll } from './prepare.ts'
 import { provision } from './provision.ts'
 
 const HOLD = join(import.meta.dirname, '../../../../testing/children/hold-postgres.ts')
@@ -137,6 +141,31 @@ describe('the embedded PostgreSQL', () => {
     expect(postgres.pid()).not.toBe(before)
   })
 
+  it('can be an outside one whose owner may create roles but is no superuser', async () => {
+    const postgres = await start(await folder())
+    const client = await connect(postgres)
+    await client.query(`
+      create role operator login createrole nosuperuser password 'operator';
+      create role service login nosuperuser password 'service'`)
+    for (const name of ['main', 'keys']) await client.query(`create database ${name} owner operator`)
+    await client.end()
+    const at = (login: string, database: string) =>
+      `postgres://${login}:${login}@127.0.0.1:${postgres.port}/${database}`
+    const urls = {
+      url: at('service', 'main'),
+      ownerUrl: at('operator', 'main'),
+      keysUrl: at('service', 'keys'),
+      keysOwnerUrl: at('operator', 'keys'),
+    }
+    expect((await migrateAll(urls)).length).toBeGreaterThan(10)
+    expect(await migrateAll(urls)).toEqual([])
+    const db = openDb({ url: urls.url })
+    const who = (tx: Tx) => sql<{ who: string }>`select current_user as who`.execute(tx)
+    expect((await db.as(newId(), who)).rows).toEqual([{ who: 'yinxin_app' }])
+    expect((await db.work(who)).rows).toEqual([{ who: 'yinxin_worker' }])
+    await db.close()
+  })
+
   it('survives a stale pid file whose id now belongs to another program', async () => {
     const dataDir = await folder()
     const first = await start(dataDir)
@@ -162,7 +191,6 @@ describe('the embedded PostgreSQL', () => {
       const dataDir = join(await folder(0o700), 'data')
       const first = await start(dataDir)
       const place = (await readFile(join(dataDir, 'postgres-location'), 'utf8')).trim()
-      cleanUps.push(() => rm(place, { recursive: true, force: true, maxRetries: 10 }))
       expect(place).not.toContain(dataDir)
       const client = await connect(first)
       await client.query('create table kept (n int)')
@@ -173,6 +201,8 @@ describe('the embedded PostgreSQL', () => {
       expect((await again.query(`select to_regclass('kept') as kept`)).rows).toEqual([{ kept: 'kept' }])
       await again.end()
       await second.stop()
+      await removeCluster(dataDir)
+      await expect(stat(place)).rejects.toThrow(/ENOENT/)
     },
   )
 

@@ -71,6 +71,11 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   const app = fastify({
     logger: false,
     bodyLimit: JSON_LIMIT_BYTES,
+    // Long enough for the largest upload over a slow line, not for ever.
+    requestTimeout: 30 * 60_000,
+    connectionTimeout: 2 * 60_000,
+    // Answered as a problem by the hook below instead.
+    return503OnClosing: false,
     trustProxy: options.trustProxy?.length ? options.trustProxy : false,
     genReqId: (request) => {
       const given = request.headers['x-request-id']
@@ -88,6 +93,15 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   })
   app.decorateRequest('bodySha256', undefined)
   app.decorateRequest('caller', null)
+  let closing = false
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (closing) throw refuse('shutting_down')
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    // A connection kept alive would hold up the stop until its client lets go.
+    if (closing) reply.header('connection', 'close')
+  })
   readBodies(app)
   addSecurityHeaders(app, { https })
   logAnswers(app, log)
@@ -120,7 +134,10 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       await appSignatures.prune()
       await idempotency.prune()
     },
-    close: () => app.close(),
+    async close() {
+      closing = true
+      await app.close()
+    },
   }
 }
 
@@ -139,9 +156,6 @@ function readBodies(app: FastifyInstance): void {
 }
 
 function logAnswers(app: FastifyInstance, log: Log): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-  })
   app.addHook('onResponse', async (request, reply) => {
     // The pattern, never the path: links of signers carry their token in it.
     log.info(

@@ -14,11 +14,13 @@ begin
 end
 $$;
 
+-- A login that may create roles but is no superuser must be able to act as them; having created a role is not enough.
 do $$
 begin
-  if not pg_has_role(current_user, 'yinxin_owner', 'member') then
-    execute format('grant yinxin_owner to %I', current_user);
-  end if;
+  set local role yinxin_owner;
+  set local role none;
+exception when insufficient_privilege then
+  execute format('grant yinxin_owner to %I', session_user);
 end
 $$;
 

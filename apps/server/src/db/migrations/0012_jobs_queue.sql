@@ -3,9 +3,10 @@
 -- background work reach it through this one function, inside their own transaction.
 do $$
 begin
-  if not pg_has_role(current_user, 'yinxin_queue', 'member') then
-    execute format('grant yinxin_queue to %I', current_user);
-  end if;
+  set local role yinxin_queue;
+  set local role none;
+exception when insufficient_privilege then
+  execute format('grant yinxin_queue to %I', session_user);
 end
 $$;
 create schema if not exists graphile_worker authorization yinxin_queue;
