@@ -6,6 +6,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '#src/clock.ts'
 import { type Db, openDb } from '#src/db/db.ts'
+import { createJobs } from '#src/jobs/jobs.ts'
 import { createKms, type Kms } from '#src/kms/kms.ts'
 import { createLog } from '#src/log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../testing/database.ts'
@@ -343,6 +344,50 @@ describe.each([
     const stored = await putRecorded(content)
     await restart()
     expect((await storage.read(stored.id)).equals(content)).toBe(true)
+  })
+})
+
+describe('beside others', () => {
+  test('two processes write into the same folders and read what the other wrote', async () => {
+    const other = open()
+    const contents = Array.from({ length: 40 }, (_, n) => randomBytes(n % 4 === 0 ? 300_000 : 3_000))
+    const stored = await Promise.all(
+      contents.map((content, n) =>
+        (n % 2 === 0 ? storage : other).put({ tenantId, scopeId, class: 'signed', content }),
+      ),
+    )
+    await db.work((tx) =>
+      storage.record(
+        tx,
+        stored.filter((_, n) => n % 2 === 0),
+      ),
+    )
+    await db.work((tx) =>
+      other.record(
+        tx,
+        stored.filter((_, n) => n % 2 === 1),
+      ),
+    )
+    for (const [n, one] of stored.entries()) {
+      expect((await (n % 2 === 0 ? other : storage).read(one.id)).equals(contents[n]!)).toBe(true)
+    }
+    await other.close()
+  })
+
+  test('the job queue works off what is to be repaired', async () => {
+    const jobs = createJobs({ url: database.url, log })
+    await storage.close()
+    storage = createStorage({ db, clock: systemClock, log, kms, disk, sites: defaultSites(root), jobs })
+    disk.before = (operation, path) => {
+      if (path.startsWith(folderOf('primary-3')) && operation === 'write') throw diskFull()
+    }
+    const stored = await putRecorded(randomBytes(1_000))
+    disk.before = () => undefined
+    expect((await repairRows(stored.id)).map((row) => row.domain)).toContain('primary-3')
+    await db.work((tx) => jobs.enqueue(tx, 'storage.repair', {}))
+    expect(await jobs.drain()).toEqual([])
+    expect((await replicaRows(stored.id)).map((row) => row.domain)).toContain('primary-3')
+    await jobs.close()
   })
 })
 
