@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { buildWeb, ConfigError, readConfig, type Server, startServer, stopOnSignals } from '@yinxin/server'
+import { buildWeb, ConfigError, readConfig, type Server, serveUntilSignal } from '@yinxin/server'
 
 /** `yinxin up`: the whole platform in one process, until Ctrl-C. Settings come from the environment. */
 export async function run(args: string[]): Promise<number> {
@@ -9,19 +9,18 @@ export async function run(args: string[]): Promise<number> {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n用法 · usage: yinxin up\n`)
     return 64
   }
-  let server: Server
   try {
     const config = readConfig(withDefaultLog())
     const webDir = await buildWeb({
       onBuild: () => process.stdout.write('首次构建页面 · building the pages\n'),
     })
-    server = await startServer(config, { webDir })
+    await serveUntilSignal(config, { webDir }, (server) => {
+      process.stdout.write(welcome(server))
+    })
   } catch (error) {
     process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`)
     return 1
   }
-  process.stdout.write(welcome(server))
-  await stopOnSignals(server)
   process.stdout.write('已停止 · stopped\n')
   return 0
 }

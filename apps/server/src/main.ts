@@ -1,13 +1,12 @@
 /** Runs the server with the roles asked for: `node apps/server/src/main.ts --role=api,worker`. */
 import { parseArgs } from 'node:util'
-import { ConfigError, type Role, readConfig, startServer, stopOnSignals } from './server.ts'
+import { ConfigError, type Role, readConfig, serveUntilSignal } from './server.ts'
 
 const ROLES: readonly Role[] = ['api', 'worker', 'scheduler']
 
 const { values } = parseArgs({ options: { role: { type: 'string', default: ROLES.join(',') } } })
 try {
-  const server = await startServer(readConfig(undefined, readRoles(values.role)))
-  await stopOnSignals(server)
+  await serveUntilSignal(readConfig(undefined, readRoles(values.role)), {})
 } catch (error) {
   process.stderr.write(
     `${error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : error}\n`,

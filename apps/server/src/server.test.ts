@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -6,7 +7,7 @@ import { startTestApp } from '../../../testing/app.ts'
 import { type RunningCommand, runCommand } from '../../../testing/children/run-command.ts'
 import { readConfig } from './config.ts'
 import { createLog } from './log.ts'
-import { startServer } from './server.ts'
+import { removeInstallation, startServer } from './server.ts'
 
 const cleanUps: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -15,7 +16,10 @@ afterEach(async () => {
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'yinxin-up-'))
-  cleanUps.push(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
+  cleanUps.push(async () => {
+    await removeInstallation({ dataDir: join(folder, 'data'), keyDir: join(folder, 'data-keys') })
+    await rm(folder, { recursive: true, force: true })
+  })
   return folder
 }
 
@@ -30,6 +34,18 @@ function up(folder: string): RunningCommand {
     await command.ended
   })
   return command
+}
+
+/** Waits for a file of the cluster, wherever it stands. */
+async function clusterFile(folder: string, name: string): Promise<string> {
+  const marker = join(folder, 'data', 'postgres-location')
+  for (let look = 0; look < 2000; look++) {
+    const outside = await readFile(marker, 'utf8').catch(() => undefined)
+    const path = join(outside?.trim() ?? join(folder, 'data', 'postgres'), 'data', name)
+    if (existsSync(path)) return path
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`the cluster never had ${name}`)
 }
 
 const URL_LINE = /印信 Yinxin\s+(http:\/\/\S+)/
@@ -89,6 +105,15 @@ describe('the server', () => {
     expect(await command.ended).toBe(0)
     expect(command.stderr()).toBe('')
     await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+  })
+
+  it('leaves no database behind when the signal comes while it is still starting', async () => {
+    const folder = await temporaryFolder()
+    const command = up(folder)
+    const pidFile = await clusterFile(folder, 'postmaster.pid')
+    command.child.kill('SIGINT')
+    expect(await command.ended).toBe(0)
+    await expect(readFile(pidFile)).rejects.toThrow(/ENOENT/)
   })
 
   it('killed with SIGKILL loses nothing that it acknowledged, and starts again on the same folder', async () => {

@@ -1,17 +1,17 @@
 /** The server as a whole: database, migrations, rooms, listening, and the way back. */
+import { rm } from 'node:fs/promises'
 import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, localUrl } from './config.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
+import { removeCluster } from './db/postgres-place.ts'
 import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
 import { freePort } from './free-port.ts'
 import { createLog, type Log } from './log.ts'
 import { addWeb } from './web/web.ts'
-import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
-export { buildWeb } from './web/web.ts'
 export { buildWeb } from './web/web.ts'
 export { type Config, ConfigError, type Environment, type Mode, type Role, readConfig } from './config.ts'
 
@@ -19,8 +19,6 @@ export interface StartOptions {
   faults?: AppDeps['faults']
   clock?: Clock
   log?: Log
-  /** The built pages, from `buildWeb`; without them only the API is served. */
-  webDir?: string
   /** The built pages, from `buildWeb`; without them only the API is served. */
   webDir?: string
   /** For short-lived clusters of demos and tests: nothing is synced to disk by PostgreSQL. */
@@ -72,7 +70,6 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     })
     steps.push(() => app.close())
     if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
-    if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
 
     // 4. What this process is for.
     const { roles } = config
@@ -91,18 +88,38 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
   }
 }
 
-/** Ends the server on Ctrl-C and SIGTERM; a second signal ends the process at once. */
-export function stopOnSignals(server: Pick<Server, 'stop'>): Promise<void> {
-  return new Promise((resolve, reject) => {
+/**
+ * Starts the server and ends it on Ctrl-C or SIGTERM, also when the signal comes while it is still starting: a
+ * database is never left behind. A second signal ends the process at once.
+ */
+export async function serveUntilSignal(
+  config: Config,
+  options: StartOptions,
+  onStarted: (server: Server) => void | Promise<void> = () => undefined,
+): Promise<void> {
+  const signal = new Promise<void>((resolve) => {
     let asked = false
     const onSignal = () => {
       if (asked) process.exit(130)
       asked = true
-      server.stop().then(resolve, reject)
+      resolve()
     }
     process.on('SIGINT', onSignal)
     process.on('SIGTERM', onSignal)
   })
+  const server = await startServer(config, options)
+  try {
+    await onStarted(server)
+    await signal
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Removes the data, the keys and the embedded database of a stopped throw-away server. */
+export async function removeInstallation(config: Pick<Config, 'dataDir' | 'keyDir'>): Promise<void> {
+  await removeCluster(config.dataDir)
+  for (const folder of [config.dataDir, config.keyDir]) await rm(folder, { recursive: true, force: true })
 }
 
 /** Links carry the port, so a free one must be known before the rooms are built. */
