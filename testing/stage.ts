@@ -171,6 +171,15 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
     return made
   }
 
+  /** Logs in again by code, acting for a company when one is named. */
+  async function signIn(login: string, actingFor?: string): Promise<string> {
+    const code = await codeBy(login, () => ok('POST', '/api/v1/login-codes', { body: { login } }))
+    const { token } = await ok<{ token: string }>('POST', '/api/v1/sessions', { body: { login, code } })
+    if (actingFor !== undefined)
+      await ok('PUT', '/api/v1/me/acting', { token, body: { subjectId: actingFor } })
+    return token
+  }
+
   async function prove(token: string, name: string): Promise<void> {
     counter += 1
     await ok('POST', '/api/v1/me/identity-checks', {
@@ -292,6 +301,7 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
     nextMessage,
     codeBy,
     person,
+    signIn,
     prove,
     company,
     upload,

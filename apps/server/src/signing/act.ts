@@ -148,10 +148,7 @@ export function createAct(deps: ActDeps) {
       const task = await lockTask(tx, request.taskId)
       const actor = actorOf(task, request.actorId)
       const earlier = await readAct(tx, request.taskId, request.actorId)
-      const isDead =
-        earlier?.status === 'intended' &&
-        (earlier.lease_until <= now || (earlier.holder === holder && !living.has(earlier.attempt_id)))
-      if (actor.status === 'signing' && (isDead || earlier?.status === 'failed')) {
+      if (actor.status === 'signing' && !isAlive(earlier, now)) {
         await deps.signTasks.transition(
           tx,
           task,
@@ -406,7 +403,18 @@ export function createAct(deps: ActDeps) {
     }
   }
 
-  return { perform }
+  /** An intended act lives as long as its lease, or until this process knows better about its own. */
+  function isAlive(act: Awaited<ReturnType<typeof readAct>>, now: Date): boolean {
+    if (act === null || act.status !== 'intended' || act.lease_until <= now) return false
+    return act.holder !== holder || living.has(act.attempt_id)
+  }
+
+  return {
+    perform,
+    /** Whether an attempt for this actor is being made somewhere. */
+    isUnderway: async (taskId: string, actorId: string): Promise<boolean> =>
+      isAlive(await db.work((tx) => readAct(tx, taskId, actorId)), clock.now()),
+  }
 }
 
 function documentOf(task: Task, documentId: string): DocumentRow {

@@ -65,7 +65,9 @@ export function createMarks(input: MarksInput): Marks {
             width: field.width,
             height: field.height,
           }
-          return { page: field.page - 1, rect: fit(appearance, box), appearance }
+          // A date is text: it keeps its size however large the field.
+          const maxScale = field.kind === 'date' ? 1 : Number.POSITIVE_INFINITY
+          return { page: field.page - 1, rect: fit(appearance, box, maxScale), appearance }
         })
       const first = marks[0]
       if (first !== undefined && input.notice !== null) {
@@ -84,8 +86,8 @@ interface Box {
 }
 
 /** The largest box of the drawing's own proportions in the middle of the field: a seal is never squeezed. */
-function fit(appearance: Appearance, box: Box): Box {
-  const scale = Math.min(box.width / appearance.widthPt, box.height / appearance.heightPt)
+function fit(appearance: Appearance, box: Box, maxScale: number): Box {
+  const scale = Math.min(box.width / appearance.widthPt, box.height / appearance.heightPt, maxScale)
   const width = appearance.widthPt * scale
   const height = appearance.heightPt * scale
   return { x: box.x + (box.width - width) / 2, y: box.y + (box.height - height) / 2, width, height }

@@ -118,6 +118,9 @@ export function createSigning(deps: SigningDeps) {
     },
   )
 
+  /** Actors that are signing through this process at this moment, from before their code is used up. */
+  const underway = new Set<string>()
+
   /** A person signs in the ceremony, for itself or for its company. */
   async function sign(
     caller: SessionCaller,
@@ -128,9 +131,30 @@ export function createSigning(deps: SigningDeps) {
   ): Promise<SignResult> {
     // 1. Who is it, and may it sign now? Nothing is locked yet; transaction A decides.
     const admitted = await signTasks.ceremonies.admit(caller, token)
+    const actorId = admitted.actor.id
+    // A second tab must not use up the code of the first, nor be told that the code is wrong.
+    if (underway.has(actorId)) throw refuseTask('signing_in_progress')
+    underway.add(actorId)
+    try {
+      return await signAdmitted(caller, admitted, input, lang, complete)
+    } finally {
+      underway.delete(actorId)
+    }
+  }
+
+  async function signAdmitted(
+    caller: SessionCaller,
+    admitted: Admitted,
+    input: SignInput,
+    lang: Lang,
+    complete?: (tx: Tx, answer: SignResult) => Promise<void>,
+  ): Promise<SignResult> {
     const task = await signTasks.ceremonies.bind(admitted)
     const actor = actorOf(task, admitted.actor.id)
     requireOpen(task, actor, clock.now())
+    if (actor.status === 'signing' && (await act.isUnderway(task.row.id, actor.id))) {
+      throw refuseTask('signing_in_progress')
+    }
     const fields = await ownFields(task, actor)
     const documents = await confirmedDocuments(task, fields, input.documents)
     const chosen = await chooseMark(admitted, actor, fields, input)
