@@ -36,11 +36,17 @@ export interface StepDifference {
   readonly findings: readonly ChangeFinding[]
 }
 
+/** How many walks over the whole document are left; a file may have thousands of revisions. */
+export interface WalkBudget {
+  walks: number
+}
+
 interface Step {
   readonly before: PdfView
   readonly after: PdfView
   readonly changed: Map<number, PdfValue>
   readonly added: Set<number>
+  readonly budget: WalkBudget
   reachable: Set<number> | undefined
   referrers: Map<number, Set<number>> | undefined
 }
@@ -53,12 +59,14 @@ export function compareRevisions(
   older: Revision,
   newer: Revision,
   dangling: ReadonlySet<number>,
+  budget: WalkBudget,
 ): StepDifference {
   const step: Step = {
     before: older.view,
     after: newer.view,
     changed: new Map(),
     added: new Set(),
+    budget,
     reachable: undefined,
     referrers: undefined,
   }
@@ -268,9 +276,16 @@ function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
     const field = fieldLevel(step, old, now)
     if (field) return say(field, 'field')
   }
+  // When the walks are used up, what no rule has cleared yet counts as changed.
+  if (!mayWalk(step)) return say('other', 'object.changed')
   if (isAppearanceOnly(step, num)) return say('form', 'appearance')
   if (!reachableSet(step).has(num)) return say('none', 'unreachable')
   return say('other', now === null ? 'object.removed' : 'object.changed')
+}
+
+function mayWalk(step: Step): boolean {
+  if (step.reachable || step.referrers) return true
+  return step.budget.walks-- > 0
 }
 
 function typeOf(value: PdfValue): string | undefined {

@@ -22,10 +22,19 @@ import {
   takeInteger,
   takeKeyword,
 } from './syntax.ts'
-import { readIndirect, readSection, type XrefEntry, type XrefSection } from './xref.ts'
+import {
+  type IndirectObject,
+  readIndirect,
+  readSection,
+  sectionBudget,
+  type XrefEntry,
+  type XrefSection,
+} from './xref.ts'
 
 /** More revisions than this are refused; a contract with 2,000 signatures still opens. */
-const MAX_SECTIONS = 10_000
+const MAX_SECTIONS = 4096
+/** Slack for parsing beyond the file's own size. */
+const MAX_SCANNED = 64 * 1024 * 1024
 /** All decoded object streams of one file together. */
 const MAX_INFLATED = 256 * 1024 * 1024
 
@@ -42,6 +51,8 @@ export interface PdfFile {
   readonly ends: Map<number, number>
   readonly containers: Map<number, ObjectStream>
   inflated: number
+  /** Bytes looked at while parsing objects; honest objects do not overlap, so this stays near the file's size. */
+  scanned: number
   /** Unreadable objects read as null instead of raising a fault: a report must not stop at one bad object. */
   readonly lenient: boolean
 }
@@ -52,6 +63,7 @@ interface ObjectStream {
   readonly numbers: number[]
   readonly offsets: number[]
   readonly values: (PdfValue | undefined)[]
+  positions?: Map<number, number>
 }
 
 /** The document as one revision shows it: the sections from some point of the chain on. */
@@ -112,6 +124,7 @@ function makeFile(
     ends: new Map(),
     containers: new Map(),
     inflated: 0,
+    scanned: 0,
     lenient: false,
   }
 }
@@ -197,12 +210,13 @@ function isSectionStart(bytes: Uint8Array, at: number): boolean {
 function readChain(bytes: Uint8Array, from: number, bias: number): XrefSection[] {
   const sections: XrefSection[] = []
   const seen = new Set<number>()
+  const budget = sectionBudget()
   let offset: number | undefined = from
   while (offset !== undefined) {
     if (seen.has(offset)) break
     if (sections.length >= MAX_SECTIONS) throw new PdfRefusal('too_complex', 'revision count')
     seen.add(offset)
-    const section = readSection(bytes, offset, bias)
+    const section = readSection(bytes, offset, bias, budget)
     sections.push(section)
     const previous: PdfValue | undefined = section.trailer.get('Prev')
     offset = typeof previous === 'number' && previous > 0 ? previous + bias : undefined
@@ -255,12 +269,25 @@ function readExactly(view: PdfView, num: number, entry: XrefEntry, depth: number
   if (entry.type === 'compressed') return readCompressed(view, num, entry.container, entry.index, depth)
   const known = file.parsed.get(entry.offset)
   if (known !== undefined) return known
-  const object = readIndirect(file.bytes, entry.offset, (value) => resolve(view, value, depth + 1))
+  let object: IndirectObject
+  try {
+    object = readIndirect(file.bytes, entry.offset, (value) => resolve(view, value, depth + 1))
+  } catch (fault) {
+    if (fault instanceof SyntaxFault) countScan(file, fault.reach - entry.offset)
+    throw fault
+  }
+  countScan(file, object.end - entry.offset)
   if (object.num !== num)
     throw new SyntaxFault(`object ${num} expected at ${entry.offset}, found ${object.num}`)
   file.parsed.set(entry.offset, object.value)
   file.ends.set(entry.offset, object.end)
   return object.value
+}
+
+function countScan(file: PdfFile, bytes: number): void {
+  file.scanned += Math.max(0, bytes)
+  if (file.scanned > MAX_SCANNED + 16 * file.bytes.length)
+    throw new PdfRefusal('too_complex', 'overlapping objects')
 }
 
 /** Follows references until a direct value; null for dangling or endless ones. */
@@ -288,13 +315,27 @@ function readCompressed(
 ): PdfValue {
   const container = openContainer(view, containerNum, depth)
   let at = index
-  if (container.numbers[at] !== num) at = container.numbers.indexOf(num)
+  if (container.numbers[at] !== num) at = positionOf(container, num)
   if (at === -1) return null
   const known = container.values[at]
   if (known !== undefined) return known
-  const value = readValue(cursorAt(container.data, container.first + (container.offsets[at] ?? 0)))
+  const c = cursorAt(container.data, container.first + (container.offsets[at] ?? 0))
+  const from = c.pos
+  const value = readValue(c)
+  countScan(view.file, c.pos - from)
   container.values[at] = value
   return value
+}
+
+/** Some producers write a wrong index into the cross-reference; the stream's own list decides. */
+function positionOf(container: ObjectStream, num: number): number {
+  if (!container.positions) {
+    container.positions = new Map()
+    for (const [i, own] of container.numbers.entries()) {
+      if (!container.positions.has(own)) container.positions.set(own, i)
+    }
+  }
+  return container.positions.get(num) ?? -1
 }
 
 function openContainer(view: PdfView, num: number, depth: number): ObjectStream {

@@ -4,6 +4,7 @@ import { PdfRefusal } from './refusal.ts'
 import {
   cursorAt,
   findAscii,
+  findLastAscii,
   isDigit,
   isSpace,
   readValue,
@@ -20,6 +21,8 @@ import {
 } from './xref.ts'
 
 const MAX_OBJECTS = 1_000_000
+/** Bytes that may be looked at in vain: broken objects must not make the scan quadratic. */
+const MAX_WASTED = 256 * 1024 * 1024
 
 /**
  * Rebuilds the cross-reference by one linear scan of the file: later objects win over earlier ones,
@@ -34,6 +37,8 @@ export function rebuildSection(bytes: Uint8Array): XrefSection {
   let info: PdfValue | undefined
   let highest = 0
   let unfinished = false
+  let wasted = 0
+  let lastEnd: number | undefined
   const record = (num: number, entry: XrefEntry) => {
     // A number beyond the format's limit can be no object; it is text that looks like one.
     if (num > MAX_OBJECT_NUMBER) return
@@ -63,9 +68,13 @@ export function rebuildSection(bytes: Uint8Array): XrefSection {
       continue
     }
     const object = tryIndirect(bytes, found.header, entries)
-    if (!object) {
+    if (!('value' in object)) {
+      wasted += Math.max(0, object.reach - found.header)
+      if (wasted > MAX_WASTED) throw new PdfRefusal('too_complex', 'unreadable objects')
       pos = found.at + 3
-      unfinished = findAscii(bytes, 'endobj', pos) === -1
+      // Only one look to the end of the file is needed to know that no object ends there any more.
+      if (lastEnd === undefined) lastEnd = findLastAscii(bytes, 'endobj', 0)
+      unfinished = lastEnd < pos
       continue
     }
     unfinished = false
@@ -145,7 +154,7 @@ function tryIndirect(
   bytes: Uint8Array,
   header: number,
   entries: Map<number, XrefEntry>,
-): IndirectObject | undefined {
+): IndirectObject | SyntaxFault {
   try {
     return readIndirect(bytes, header, (value) => {
       if (!isRef(value)) return value ?? null
@@ -154,7 +163,7 @@ function tryIndirect(
       return readIndirect(bytes, entry.offset, () => null).value
     })
   } catch (fault) {
-    if (fault instanceof SyntaxFault) return undefined
+    if (fault instanceof SyntaxFault) return fault
     throw fault
   }
 }

@@ -12,7 +12,16 @@ export interface Cursor {
 const MAX_DEPTH = 200
 
 /** A place where the bytes are not what the syntax asks for; readers may answer it by a rebuild. */
-export class SyntaxFault extends Error {}
+export class SyntaxFault extends Error {
+  /** How far the reader had to look before it knew: its cost, which callers add up. */
+  readonly reach: number
+
+  constructor(message: string, reach = 0) {
+    super(message)
+    this.name = 'SyntaxFault'
+    this.reach = reach
+  }
+}
 
 // 1 white space, 2 delimiter, 0 regular (ISO 32000-2 §7.2.3).
 const CLASS = new Uint8Array(256)
@@ -98,7 +107,7 @@ export function takeInteger(c: Cursor): number {
 export function readValue(c: Cursor, depth = 0): PdfValue {
   if (depth > MAX_DEPTH) throw new PdfRefusal('too_complex', 'objects nested too deeply')
   skipSpace(c)
-  if (c.pos >= c.end) throw new SyntaxFault('end of data')
+  if (c.pos >= c.end) throw new SyntaxFault('end of data', c.end)
   const byte = c.bytes[c.pos] as number
   switch (byte) {
     case 0x2f:
@@ -114,7 +123,7 @@ export function readValue(c: Cursor, depth = 0): PdfValue {
   if (takeKeyword(c, 'true')) return true
   if (takeKeyword(c, 'false')) return false
   if (takeKeyword(c, 'null')) return null
-  throw new SyntaxFault(`unexpected byte ${byte} at ${c.pos}`)
+  throw new SyntaxFault(`unexpected byte ${byte} at ${c.pos}`, c.pos)
 }
 
 const INTERNED = new Map<string, PdfName>()
@@ -159,13 +168,13 @@ function readLiteral(c: Cursor): PdfValue {
       return { kind: 'string', source: c.bytes, start, end: c.pos }
     }
   }
-  throw new SyntaxFault('string without end')
+  throw new SyntaxFault('string without end', c.end)
 }
 
 function readHex(c: Cursor): PdfValue {
   const start = c.pos
   const close = c.bytes.indexOf(0x3e, start)
-  if (close === -1 || close >= c.end) throw new SyntaxFault('hexadecimal string without end')
+  if (close === -1 || close >= c.end) throw new SyntaxFault('hexadecimal string without end', c.end)
   c.pos = close + 1
   return { kind: 'string', source: c.bytes, start, end: c.pos }
 }
@@ -188,12 +197,12 @@ function readDict(c: Cursor, depth: number): PdfDict {
   const dict: PdfDict = new Map()
   for (;;) {
     skipSpace(c)
-    if (c.pos >= c.end) throw new SyntaxFault('dictionary without end')
+    if (c.pos >= c.end) throw new SyntaxFault('dictionary without end', c.end)
     if (c.bytes[c.pos] === 0x3e && c.bytes[c.pos + 1] === 0x3e) {
       c.pos += 2
       return dict
     }
-    if (c.bytes[c.pos] !== 0x2f) throw new SyntaxFault(`dictionary key expected at ${c.pos}`)
+    if (c.bytes[c.pos] !== 0x2f) throw new SyntaxFault(`dictionary key expected at ${c.pos}`, c.pos)
     const key = readName(c).name
     skipSpace(c)
     // A key directly before the end has no value: read as null, as other readers do.

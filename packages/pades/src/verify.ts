@@ -122,13 +122,14 @@ function compareSteps(revisions: readonly Revision[], oldest: number): (StepDiff
   const steps: (StepDifference | undefined)[] = []
   if (oldest === 0) return steps
   const dangling = new Set<number>()
+  const budget = { walks: 64 }
   for (let i = revisions.length - 1; i >= 0; i--) {
     const revision = revisions[i]
     const older = revisions[i + 1]
     if (!revision) continue
     if (older && i < oldest) {
       try {
-        steps[i] = compareRevisions(older, revision, dangling)
+        steps[i] = compareRevisions(older, revision, dangling, budget)
       } catch (fault) {
         // A revision that cannot be read cannot be cleared.
         if (!(fault instanceof SyntaxFault)) throw fault

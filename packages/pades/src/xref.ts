@@ -1,5 +1,6 @@
 import { decodeStream } from './filters.ts'
 import { isStream, nameOf, type PdfDict, type PdfValue } from './objects.ts'
+import { PdfRefusal } from './refusal.ts'
 import {
   cursorAt,
   findAscii,
@@ -37,12 +38,33 @@ export const FREE: XrefEntry = { type: 'free' }
 /** ISO 32000-2 Annex C: 8,388,607 objects is the classic limit. */
 export const MAX_OBJECT_NUMBER = 8_388_607
 
+/** What all sections of a file together may take: decoded bytes and entries. */
+export interface SectionBudget {
+  bytes: number
+  entries: number
+}
+
+export function sectionBudget(): SectionBudget {
+  return { bytes: 256 * 1024 * 1024, entries: 2 * MAX_OBJECT_NUMBER }
+}
+
+function spend(budget: SectionBudget, bytes: number, entries: number): void {
+  budget.bytes -= bytes
+  budget.entries -= entries
+  if (budget.bytes < 0 || budget.entries < 0) throw new PdfRefusal('too_complex', 'cross-reference size')
+}
+
 /** Reads the section at an absolute offset; `bias` is what file offsets must be shifted by. */
-export function readSection(bytes: Uint8Array, offset: number, bias: number): XrefSection {
+export function readSection(
+  bytes: Uint8Array,
+  offset: number,
+  bias: number,
+  budget: SectionBudget,
+): XrefSection {
   const c = cursorAt(bytes, offset)
   skipSpace(c)
-  if (takeKeyword(c, 'xref')) return readTable(bytes, offset, c.pos, bias)
-  if (isDigit(bytes[c.pos])) return readXrefStream(bytes, c.pos, offset, bias)
+  if (takeKeyword(c, 'xref')) return readTable(bytes, offset, c.pos, bias, budget)
+  if (isDigit(bytes[c.pos])) return readXrefStream(bytes, c.pos, offset, bias, budget)
   throw new SyntaxFault(`no cross-reference section at ${offset}`)
 }
 
@@ -52,7 +74,13 @@ interface Subsection {
   readonly at: number
 }
 
-function readTable(bytes: Uint8Array, offset: number, from: number, bias: number): XrefSection {
+function readTable(
+  bytes: Uint8Array,
+  offset: number,
+  from: number,
+  bias: number,
+  budget: SectionBudget,
+): XrefSection {
   const c = cursorAt(bytes, from)
   const parts: Subsection[] = []
   let irregular: Map<number, XrefEntry> | undefined
@@ -67,6 +95,7 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
       throw new SyntaxFault('xref subsection')
     skipSpace(c)
     if (count === 0) continue
+    spend(budget, 0, count)
     if (regularRows(bytes, c.pos, count)) {
       parts.push({ first, count, at: c.pos })
       c.pos += count * 20 - (isSpace(bytes[c.pos + count * 20 - 1]) ? 0 : 1)
@@ -85,12 +114,13 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
   // Some producers number a first subsection from 1 although it starts with the head of the free list.
   const shifted = parts[0] && parts[0].first === 1 && isFreeHead(bytes, parts[0].at) ? parts[0] : undefined
   if (shifted) parts[0] = { ...shifted, first: 0 }
+  const locate = locator(parts, 20)
   const at = trailer.get('XRefStm')
   let hybrid: XrefSection | undefined
   if (typeof at === 'number') {
     const c2 = cursorAt(bytes, at + bias)
     skipSpace(c2)
-    if (isDigit(bytes[c2.pos])) hybrid = readXrefStream(bytes, c2.pos, at + bias, bias)
+    if (isDigit(bytes[c2.pos])) hybrid = readXrefStream(bytes, c2.pos, at + bias, bias, budget)
   }
   return {
     offset,
@@ -99,7 +129,7 @@ function readTable(bytes: Uint8Array, offset: number, from: number, bias: number
     hybrid,
     highest: Math.max(highestOf(parts), highestIrregular, hybrid?.highest ?? 0),
     lookup(num) {
-      const own = irregular?.get(num) ?? lookupRow(bytes, parts, num, bias)
+      const own = irregular?.get(num) ?? entryAt(bytes, locate(num), bias)
       // A hybrid file hides objects as free entries of the table (ISO 32000-2 §7.5.8.4).
       if (hybrid && (own === undefined || own.type === 'free')) return hybrid.lookup(num) ?? own
       return own
@@ -116,16 +146,34 @@ function highestOf(parts: readonly Subsection[]): number {
   return parts.reduce((highest, { first, count }) => Math.max(highest, first + count - 1), 0)
 }
 
-function lookupRow(bytes: Uint8Array, parts: Subsection[], num: number, bias: number): XrefEntry | undefined {
-  for (const part of parts) {
-    if (num < part.first || num >= part.first + part.count) continue
-    const at = part.at + (num - part.first) * 20
-    if (bytes[at + 17] === 0x66) return FREE
-    const offset = digits(bytes, at, 10)
-    // Offset 0 can hold no object: such rows mean free.
-    return offset === 0 ? FREE : { type: 'offset', offset: offset + bias, gen: digits(bytes, at + 11, 5) }
+/** Answers where the row of an object number stands, or -1; the first subsection that has it counts. */
+function locator(parts: readonly Subsection[], rowBytes: number): (num: number) => number {
+  if (parts.length <= 8) {
+    return (num) => {
+      for (const { first, count, at } of parts)
+        if (num >= first && num < first + count) return at + (num - first) * rowBytes
+      return -1
+    }
   }
-  return undefined
+  // Some producers write one subsection per object; those are indexed once.
+  let index: Map<number, number> | undefined
+  return (num) => {
+    if (!index) {
+      index = new Map()
+      for (const { first, count, at } of parts) {
+        for (let i = 0; i < count; i++) if (!index.has(first + i)) index.set(first + i, at + i * rowBytes)
+      }
+    }
+    return index.get(num) ?? -1
+  }
+}
+
+function entryAt(bytes: Uint8Array, at: number, bias: number): XrefEntry | undefined {
+  if (at < 0) return undefined
+  if (bytes[at + 17] === 0x66) return FREE
+  const offset = digits(bytes, at, 10)
+  // Offset 0 can hold no object: such rows mean free.
+  return offset === 0 ? FREE : { type: 'offset', offset: offset + bias, gen: digits(bytes, at + 11, 5) }
 }
 
 function digits(bytes: Uint8Array, at: number, count: number): number {
@@ -165,13 +213,20 @@ function takeRow(c: ReturnType<typeof cursorAt>, bias: number): XrefEntry {
   return type === 0x66 || offset === 0 ? FREE : { type: 'offset', offset: offset + bias, gen }
 }
 
-function readXrefStream(bytes: Uint8Array, at: number, offset: number, bias: number): XrefSection {
+function readXrefStream(
+  bytes: Uint8Array,
+  at: number,
+  offset: number,
+  bias: number,
+  budget: SectionBudget,
+): XrefSection {
   const object = readIndirect(bytes, at, () => null)
   if (!isStream(object.value) || nameOf(object.value.dict.get('Type')) !== 'XRef') {
     throw new SyntaxFault('no cross-reference stream')
   }
   const { dict } = object.value
   const data = decodeStream(object.value, (value) => value ?? null)
+  spend(budget, data.length, 0)
   const widths = numbersOf(dict.get('W'))
   const [w0 = 0, w1 = 0, w2 = 0] = widths
   const row = w0 + w1 + w2
@@ -185,9 +240,11 @@ function readXrefStream(bytes: Uint8Array, at: number, offset: number, bias: num
     const count = Math.min(index[i + 1] as number, Math.floor((data.length - position) / row))
     if (count <= 0) break
     if (first < 0 || first + count > MAX_OBJECT_NUMBER + 1) throw new SyntaxFault('/Index of xref stream')
+    spend(budget, 0, count)
     parts.push({ first, count, at: position })
     position += count * row
   }
+  const locate = locator(parts, row)
   const field = (from: number, width: number) => {
     let value = 0
     for (let i = from; i < from + width; i++) value = value * 256 + (data[i] as number)
@@ -200,16 +257,13 @@ function readXrefStream(bytes: Uint8Array, at: number, offset: number, bias: num
     hybrid: undefined,
     highest: highestOf(parts),
     lookup(num) {
-      for (const part of parts) {
-        if (num < part.first || num >= part.first + part.count) continue
-        const entry = part.at + (num - part.first) * row
-        const type = w0 === 0 ? 1 : field(entry, w0)
-        const second = field(entry + w0, w1)
-        const third = field(entry + w0 + w1, w2)
-        if (type === 1) return second === 0 ? FREE : { type: 'offset', offset: second + bias, gen: third }
-        return type === 2 ? { type: 'compressed', container: second, index: third } : FREE
-      }
-      return undefined
+      const entry = locate(num)
+      if (entry < 0) return undefined
+      const type = w0 === 0 ? 1 : field(entry, w0)
+      const second = field(entry + w0, w1)
+      const third = field(entry + w0 + w1, w2)
+      if (type === 1) return second === 0 ? FREE : { type: 'offset', offset: second + bias, gen: third }
+      return type === 2 ? { type: 'compressed', container: second, index: third } : FREE
     },
     *numbers() {
       for (const part of parts) for (let i = 0; i < part.count; i++) yield part.first + i
@@ -271,7 +325,7 @@ export function readIndirect(
     }
   }
   const close = findAscii(bytes, 'endstream', start)
-  if (close === -1) throw new SyntaxFault('stream without end')
+  if (close === -1) throw new SyntaxFault('stream without end', bytes.length)
   end = close
   if (bytes[end - 1] === 0x0a) end--
   if (bytes[end - 1] === 0x0d) end--
