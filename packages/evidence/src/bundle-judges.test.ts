@@ -77,7 +77,9 @@ describe('the verifier written from the specification', () => {
     expect(judge(ctx, [zip])).toEqual([{ ok: true, problems: [] }])
   })
 
-  it('refuses what ours refuses: bytes, entries, histories, foreign keys', async (ctx) => {
+  it('refuses what ours refuses: bytes, entries, histories, foreign keys', {
+    timeout: 300_000,
+  }, async (ctx) => {
     const { entries } = readZip(zip)
     const cases: Uint8Array[] = []
     for (let at = 3; at < zip.length; at += 211) {
