@@ -71,14 +71,17 @@ export const handwriting: Handwriting = {
   ],
 }
 
-export async function openStage(options: TestAppOptions & { app?: TestApp } = {}) {
+/** `at` plays on a server that somebody else started, by its address. */
+export async function openStage(options: TestAppOptions & { at?: string } = {}) {
   const app =
-    options.app ??
-    (await startTestApp({
-      ...options,
-      // Each request comes from an address of its own, so that the pace per address is not what gets tested.
-      environment: { YINXIN_TRUST_PROXY: '127.0.0.1', ...options.environment },
-    }))
+    options.at === undefined
+      ? await startTestApp({
+          ...options,
+          // Each request comes from an address of its own, so that the pace per address is not what gets tested.
+          environment: { YINXIN_TRUST_PROXY: '127.0.0.1', ...options.environment },
+        })
+      : null
+  const url = options.at ?? app?.url ?? ''
   let counter = Math.floor(Math.random() * 10_000)
 
   async function call<Body = Record<string, unknown>>(
@@ -87,7 +90,7 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
     { token, body, headers }: CallOptions = {},
   ): Promise<Answer<Body>> {
     const isContent = body instanceof Uint8Array
-    const response = await fetch(`${app.url}${path}`, {
+    const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         'x-forwarded-for': `10.${octet()}.${octet()}.${octet()}`,
@@ -120,7 +123,7 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
   }
 
   async function download(path: string, token?: string): Promise<Uint8Array> {
-    const response = await fetch(`${app.url}${path}`, {
+    const response = await fetch(`${url}${path}`, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     })
     const bytes = new Uint8Array(await response.arrayBuffer())
@@ -292,8 +295,12 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
   }
 
   return {
-    app,
-    url: app.url,
+    url,
+    /** The server behind the stage, when it runs in this process. */
+    server(): TestApp {
+      if (app === null) throw new Error('the server runs elsewhere')
+      return app
+    },
     call,
     ok,
     download,
@@ -312,7 +319,7 @@ export async function openStage(options: TestAppOptions & { app?: TestApp } = {}
     link,
     task,
     until,
-    close: () => app.stop(),
+    close: async () => app?.stop(),
   }
 }
 

@@ -264,10 +264,10 @@ describe('the ends of a task', () => {
     expect((await urge()).status).toBe(429)
 
     // A session of twelve hours has to be opened anew after the night.
-    expect(await stage.app.app.signTasks.expireOverdue()).toBe(0)
+    expect(await stage.server().app.signTasks.expireOverdue()).toBe(0)
     clock.advance(26 * HOUR_MS)
-    expect(await stage.app.app.signTasks.expireOverdue()).toBe(1)
-    expect(await stage.app.app.signTasks.expireOverdue()).toBe(0)
+    expect(await stage.server().app.signTasks.expireOverdue()).toBe(1)
+    expect(await stage.server().app.signTasks.expireOverdue()).toBe(0)
     await stage.nextMessage(one.mobile, [], (message) => message.body.includes('已过期'))
     corp = { ...corp, token: await stage.signIn(corp.admin.login, corp.corpId) }
     expect((await stage.task(corp.token, task.id)).status).toBe('expired')
