@@ -5,10 +5,14 @@ const limits = {
   hookTimeout: 120_000,
 }
 
+// CI counts the tests from a report in JSON.
+const report = process.env.YINXIN_TEST_REPORT
+
 export default defineConfig({
   test: {
     // Two workers: every file may own a PostgreSQL database, a browser or child processes.
     maxWorkers: 2,
+    reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     projects: [
       {
         test: {
