@@ -73,14 +73,6 @@ export interface PdfView {
   readonly trailer: PdfDict
 }
 
-/** Opens a file strictly by its cross-reference, or by a rebuilt one where that is broken. */
-export function openPdf(bytes: Uint8Array): PdfView {
-  return withRepair(bytes, (view) => {
-    catalogOf(view)
-    return view
-  })
-}
-
 /** Runs `use` on the opened file; if its structure turns out broken, once more on the rebuilt one. */
 export function withRepair<T>(bytes: Uint8Array, use: (view: PdfView) => T): T {
   const header = checkHeader(bytes)

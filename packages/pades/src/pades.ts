@@ -1,18 +1,7 @@
 // The door of @yinxin/pades.
 export type { Appearance, Content } from './appearance.ts'
 export { composeContent, prepareAppearance } from './appearance.ts'
-export { extendHashState, type HashState, hashStateOf } from './hash-state.ts'
-export type { DisplayRect, Placement } from './placement.ts'
-export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
-export { finishSignature, type PreparedSignature, type PrepareOptions, prepareSignature } from './sign.ts'
-export {
-  type CmsOptions,
-  reserveFor,
-  type SignOptions,
-  signDelta,
-  signPdf,
-  signPrepared,
-} from './sign-pdf.ts'
+export type { ChangeLevel } from './difference.ts'
 export {
   type Drawing,
   type DrawingItem,
@@ -23,19 +12,11 @@ export {
   type PathCommand,
 } from './drawing.ts'
 export { drawHandwriting, type HandwritingOptions, type Stroke, type StrokePoint } from './handwriting.ts'
+export { extendHashState, type HashState, hashStateOf } from './hash-state.ts'
+export { inspectPdf, type PdfInfo, type PdfPageInfo } from './inspect.ts'
+export type { DisplayRect, Placement } from './placement.ts'
 export { decodePng, drawPng, type Pixels } from './png.ts'
-export {
-  type CompanySealKind,
-  type CompanySealOptions,
-  drawCompanySeal,
-  drawSquareSeal,
-  SEAL_RED,
-  type SquareSealOptions,
-} from './seal.ts'
-export { type FontSubset, subsetFont } from './subset.ts'
-export { chineseDate, drawText, type TextOptions } from './text.ts'
-export { type Font, parseFont } from './truetype.ts'
-export type { ChangeLevel } from './difference.ts'
+export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
 export type {
   CertificateFacts,
   ChangesAfter,
@@ -44,6 +25,25 @@ export type {
   SignatureReport,
   SignatureStatus,
 } from './report.ts'
-export { type VerifyOptions, verifyPdf } from './verify.ts'
-export { inspectPdf, type PdfInfo, type PdfPageInfo } from './inspect.ts'
 export type { ActiveContent, ActiveContentKind } from './scan.ts'
+export {
+  type CompanySealKind,
+  type CompanySealOptions,
+  drawCompanySeal,
+  drawSquareSeal,
+  SEAL_RED,
+  type SquareSealOptions,
+} from './seal.ts'
+export { finishSignature, type PreparedSignature, type PrepareOptions, prepareSignature } from './sign.ts'
+export {
+  type CmsOptions,
+  reserveFor,
+  type SignOptions,
+  signDelta,
+  signPdf,
+  signPrepared,
+} from './sign-pdf.ts'
+export { type FontSubset, subsetFont } from './subset.ts'
+export { chineseDate, drawText, type TextOptions } from './text.ts'
+export { type Font, parseFont } from './truetype.ts'
+export { type VerifyOptions, verifyPdf } from './verify.ts'

@@ -22,7 +22,7 @@ import {
 
 const MAX_OBJECTS = 1_000_000
 /** Bytes that may be looked at in vain: broken objects must not make the scan quadratic. */
-const MAX_WASTED = 256 * 1024 * 1024
+const MAX_WASTED = 64 * 1024 * 1024
 
 /**
  * Rebuilds the cross-reference by one linear scan of the file: later objects win over earlier ones,
@@ -70,7 +70,7 @@ export function rebuildSection(bytes: Uint8Array): XrefSection {
     const object = tryIndirect(bytes, found.header, entries)
     if (!('value' in object)) {
       wasted += Math.max(0, object.reach - found.header)
-      if (wasted > MAX_WASTED) throw new PdfRefusal('too_complex', 'unreadable objects')
+      if (wasted > MAX_WASTED + 4 * bytes.length) throw new PdfRefusal('too_complex', 'unreadable objects')
       pos = found.at + 3
       // Only one look to the end of the file is needed to know that no object ends there any more.
       if (lastEnd === undefined) lastEnd = findLastAscii(bytes, 'endobj', 0)

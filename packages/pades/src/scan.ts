@@ -1,5 +1,5 @@
 import { entryOf, fetchObject, type PdfView, resolve } from './file.ts'
-import { dictOf, isStream, nameOf, type PdfDict, type PdfValue, stringBytes, isString } from './objects.ts'
+import { dictOf, isStream, isString, nameOf, type PdfDict, type PdfValue, stringBytes } from './objects.ts'
 import { PdfRefusal } from './refusal.ts'
 import { numbersOf, type Revision } from './revisions.ts'
 

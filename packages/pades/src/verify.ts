@@ -1,7 +1,7 @@
 import { type DigestAlgorithm, parseCertificate } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
 import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
-import { fetchObject, leniently, openPdf, type PdfFile, resolve } from './file.ts'
+import { catalogOf, fetchObject, leniently, type PdfFile, type PdfView, resolve, withRepair } from './file.ts'
 import {
   displayName,
   factsOf,
@@ -13,7 +13,7 @@ import {
   type TrustOptions,
 } from './judge.ts'
 import { isRef, nameOf, stringBytes, textOf } from './objects.ts'
-import { eachPage } from './pages.ts'
+import { eachPage, pageAt } from './pages.ts'
 import { PdfRefusal } from './refusal.ts'
 import {
   type ChangesAfter,
@@ -51,9 +51,12 @@ export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVeri
 function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
   const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at }
   // 1. Facts: revisions, signatures, what each update changed.
-  const { file } = leniently(openPdf(pdf))
+  const newest = leniently(withRepair(pdf, readable))
+  const { file } = newest
   const revisions = revisionsOf(file)
   const found = findSignatures(revisions)
+  // Pages taken out of a signed file are a finding; a file that never had any is unreadable.
+  if (found.length === 0) pageAt(newest, 0)
   const oldest = oldestSigned(file, revisions, found)
   const steps = compareSteps(revisions, oldest)
   // 2. Judgement of each signature.
@@ -89,6 +92,11 @@ function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
       (step?.findings ?? []).map((finding) => ({ revision, ...finding })),
     ),
   }
+}
+
+function readable(view: PdfView): PdfView {
+  catalogOf(view)
+  return view
 }
 
 interface Context {
