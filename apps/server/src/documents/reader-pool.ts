@@ -77,11 +77,12 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
         const order = await prepare()
         worker = idle.pop() ?? openWorker()
         const answer = await ask(worker, order)
-        if (answer === 'deadline' || answer === 'exhausted' || isClosed) await worker.terminate()
+        // Not waited for: a thread stuck in native code must not keep its place.
+        if (answer === 'deadline' || answer === 'exhausted' || isClosed) void worker.terminate()
         else idle.push(worker)
         return answer
       } catch (error) {
-        await worker?.terminate()
+        void worker?.terminate()
         throw error
       } finally {
         leavePlace()

@@ -10,8 +10,8 @@ import {
   drawSquareSeal,
   type Font,
   MM,
-  parseFont,
   PdfRefusal,
+  parseFont,
   prepareAppearance,
   type Stroke,
 } from '@yinxin/pades'
