@@ -54,6 +54,6 @@ export default defineConfig({
   server: {
     host: '127.0.0.1',
     port: 8421,
-    proxy: { '^/(api|sandbox|ca|log|healthz)': process.env.YINXIN_API ?? 'http://127.0.0.1:8420' },
+    proxy: { '^/(api|sandbox|ca|log|healthz)(/|$)': process.env.YINXIN_API ?? 'http://127.0.0.1:8420' },
   },
 })

@@ -1,4 +1,5 @@
 import type { Problem } from '@yinxin/sdk/wire'
+import { sha256 } from '../pdf/sha256.ts'
 import { currentLanguage, translate } from '../words/words.tsx'
 
 /** A refusal of the server, or a connection that failed, in words a person can act on. */
@@ -49,13 +50,17 @@ export async function call<Answer>(method: string, path: string, options: CallOp
   return (text ? JSON.parse(text) : undefined) as Answer
 }
 
-/** Sends a file with the progress that XMLHttpRequest alone can tell truly. */
-export function upload<Answer>(
+/**
+ * Sends a file with the progress that XMLHttpRequest alone can tell truly. With a key the hash of the
+ * file goes along, so that a repeated sending is known to be the same file.
+ */
+export async function upload<Answer>(
   path: string,
   file: File,
   onProgress: (share: number) => void,
   idempotencyKey?: string,
 ): Promise<Answer> {
+  const hash = idempotencyKey ? await sha256(new Uint8Array(await file.arrayBuffer())) : null
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open('POST', `/api/v1${path}`)
@@ -64,6 +69,7 @@ export function upload<Answer>(
     request.setRequestHeader('X-Yinxin-Request', '1')
     request.setRequestHeader('Accept-Language', currentLanguage())
     if (idempotencyKey) request.setRequestHeader('Idempotency-Key', idempotencyKey)
+    if (hash) request.setRequestHeader('Content-SHA256', hash)
     request.upload.onprogress = (event) => {
       if (event.lengthComputable) onProgress(event.loaded / event.total)
     }

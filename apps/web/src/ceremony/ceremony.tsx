@@ -9,6 +9,7 @@ import { ActorBadge, Bones, ProblemNote } from '../design/notices.tsx'
 import { IdentityForm } from '../identity/identity-form.tsx'
 import { formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
+import { useActing } from './acting.ts'
 import { Arrive } from './arrive.tsx'
 import { Done } from './done.tsx'
 import { Framed, StepHeading } from './frame.tsx'
@@ -39,6 +40,7 @@ export function CeremonyPage() {
   })
   const show = (ceremony: Ceremony) => queries.setQueryData(['ceremony', token], ceremony)
   const refresh = () => queries.invalidateQueries({ queryKey: ['ceremony', token] })
+  const acting = useActing(view.data ?? null)
 
   if (cover.error) {
     const gone =
@@ -60,7 +62,14 @@ export function CeremonyPage() {
       </Framed>
     )
   }
-  if (!cover.data || view.data === undefined) {
+  if (acting.error) {
+    return (
+      <Framed cover={cover.data}>
+        <ProblemNote error={acting.error} onRetry={acting.refetch} />
+      </Framed>
+    )
+  }
+  if (!cover.data || view.data === undefined || acting.isLoading) {
     return (
       <Framed>
         <Bones rows={5} height={28} />

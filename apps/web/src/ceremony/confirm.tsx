@@ -107,7 +107,7 @@ export function Confirm({
           {documents.map((document) => (
             <div key={document.documentId}>
               <p className="clip">{document.name}</p>
-              <p className="fingerprint">{groupHash(document.sha256, allDigits ? 64 : 32)}</p>
+              <p className="fingerprint">{groupHash(document.sha256, allDigits ? 64 : 24)}</p>
             </div>
           ))}
           <p className="muted small">

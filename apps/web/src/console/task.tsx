@@ -138,16 +138,16 @@ function TaskHead({ task }: { task: SignTask }) {
       )}
       <div className="row">
         {task.myTurn && task.myActorId && (
-          <Button look="primary" icon="pen" busy={signNow.isPending} onClick={() => signNow.mutate()}>
+          <Button slim look="primary" icon="pen" busy={signNow.isPending} onClick={() => signNow.mutate()}>
             {t('taskSignNow')}
           </Button>
         )}
         {task.status === 'draft' && mine && (
           <>
-            <Button look="primary" busy={start.isPending} onClick={() => start.mutate()}>
+            <Button slim look="primary" busy={start.isPending} onClick={() => start.mutate()}>
               {t('taskStart')}
             </Button>
-            <Button look="danger" icon="trash" busy={remove.isPending} onClick={() => remove.mutate()}>
+            <Button slim look="danger" icon="trash" busy={remove.isPending} onClick={() => remove.mutate()}>
               {t('taskDelete')}
             </Button>
           </>
@@ -156,7 +156,7 @@ function TaskHead({ task }: { task: SignTask }) {
           task.documents.map((document) => (
             <a
               key={document.documentId}
-              className={task.status === 'finished' ? 'button ink' : 'button'}
+              className={task.status === 'finished' ? 'button slim ink' : 'button slim'}
               href={`/api/v1${path}/documents/${document.documentId}/content`}
               download={document.name}
               title={document.name}
@@ -166,16 +166,16 @@ function TaskHead({ task }: { task: SignTask }) {
             </a>
           ))}
         {task.status !== 'draft' && (
-          <Button icon="shield" busy={evidence.isPending} onClick={() => evidence.mutate()}>
+          <Button slim icon="shield" busy={evidence.isPending} onClick={() => evidence.mutate()}>
             {t('taskEvidence')}
           </Button>
         )}
         {task.status === 'signing' && mine && (
           <>
-            <Button icon="bell" busy={urge.isPending} onClick={() => urge.mutate()}>
+            <Button slim icon="bell" busy={urge.isPending} onClick={() => urge.mutate()}>
               {t('taskUrge')}
             </Button>
-            <Button look="danger" onClick={() => setCanceling(true)}>
+            <Button slim look="danger" onClick={() => setCanceling(true)}>
               {t('taskCancel')}
             </Button>
           </>

@@ -61,7 +61,7 @@ export function EnvironmentBand({ environment }: { environment: Environment | un
   const { mode, developmentCa, simulators } = environment
   if (mode === 'production' && !developmentCa && simulators.length === 0) return null
   const known: Record<string, WordKey> = {
-    identity: 'simulator_identity',
+    'identity-simulator': 'simulator_identity',
     sms: 'simulator_sms',
     mail: 'simulator_mail',
   }

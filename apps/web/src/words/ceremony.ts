@@ -52,7 +52,7 @@ export const ceremonyWords = {
   ],
   readProgress: ['已读 {percent}%', '{percent}% read'],
   myFields: ['我的签署处 {done}/{count}', 'My fields {done}/{count}'],
-  nextField: ['下一处', 'Next field'],
+  nextField: ['下一处', 'Next'],
   toFields: ['去签署处', 'To my field'],
   chooseMark: ['签名', 'Sign here'],
   chooseSeal: ['选择印章', 'Choose a seal'],

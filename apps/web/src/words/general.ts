@@ -47,10 +47,7 @@ export const generalWords = {
   bandDevelopment: ['开发环境', 'Development environment'],
   bandSandbox: ['测试环境', 'Sandbox'],
   bandSimulators: ['{what}为模拟', '{what} simulated'],
-  bandCa: [
-    '证书由开发测试 CA 签发，签署不具法律效力',
-    'certificates come from a development CA: signatures here are not legally binding',
-  ],
+  bandCa: ['证书由开发测试 CA 签发，签署不具法律效力', 'development CA: not legally binding'],
   simulator_identity: ['身份核验', 'identity checks'],
   simulator_sms: ['短信', 'text messages'],
   simulator_mail: ['邮件', 'mail'],
