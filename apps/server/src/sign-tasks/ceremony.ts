@@ -18,6 +18,7 @@ import type { Links } from './links.ts'
 import { nextStep, standingOf, type Visitor } from './standing.ts'
 import {
   type ActorRow,
+  actorOf,
   findRevision,
   insertParty,
   lockTask,
@@ -341,12 +342,6 @@ export function actorAuthor(actor: ActorRow, visitor: Visitor): Author {
     name: actor.kind === 'person' ? (visitor.person.name ?? actor.name) : actor.name,
     personId: visitor.person.id,
   }
-}
-
-export function actorOf(task: Task, actorId: string): ActorRow {
-  const actor = task.actors.find((one) => one.id === actorId)
-  if (actor === undefined) throw refuse('actor_unknown')
-  return actor
 }
 
 function requireTurn(task: Task, actor: ActorRow): void {

@@ -87,6 +87,7 @@ export function createDrafts(deps: DraftsDeps) {
       id: taskId,
       tenant_id: caller.subjectId,
       initiator_name: initiator.name,
+      creator_person_id: caller.kind === 'session' ? caller.personId : null,
       title: input.title,
       status: 'draft',
       ordered: input.ordered ?? true,

@@ -154,11 +154,15 @@ export function subscribeNotices(deps: NoticesDeps): void {
     await deliver(tx, task, contact, message)
   }
 
-  /** A person who initiates is told at its own contact; a company hears through its callbacks and the console. */
+  /** Who created the task is told at its own contact; a program hears through its callbacks. */
   async function tellInitiator(tx: Tx, task: Task, message: (link: string) => Message): Promise<void> {
-    const person = await deps.accounts.person(task.row.tenant_id)
+    const creatorId = task.row.creator_person_id
+    const person = creatorId === null ? null : await deps.accounts.person(creatorId)
     const contact = person === null ? null : contactOf(person)
     if (contact === null) return
+    // Who signs its own task has been told as a signer already.
+    const isActor = task.actors.some((actor) => contactOf(actor)?.to === contact.to)
+    if (isActor && task.row.status === 'finished') return
     await deliver(tx, task, contact, message(`${deps.baseUrl}/tasks/${task.row.id}`))
   }
 

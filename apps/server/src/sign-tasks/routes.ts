@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Documents } from '#src/documents/documents.ts'
 import type { Http } from '#src/http/http.ts'
 import { decodeCursor, encodeCursor, pageOf, pageQuery } from '#src/http/paging.ts'
+import { plain } from '#src/http/plain.ts'
 import { fileAnswer } from '#src/http/range.ts'
 import type { SignTasks } from './sign-tasks.ts'
 import * as wire from './wire.ts'
@@ -240,16 +241,3 @@ export function addSignTaskRoutes({ http, signTasks, documents }: SignTaskRoutes
 export function pdfName(name: string): string {
   return /\.pdf$/i.test(name) ? name : `${name}.pdf`
 }
-
-/** zod marks absent keys as possibly undefined; JSON has no such thing, so they are left out here. */
-export function plain<T>(value: T): Exact<T> {
-  return JSON.parse(JSON.stringify(value)) as Exact<T>
-}
-
-type Exact<T> = T extends (infer Item)[]
-  ? Exact<Item>[]
-  : T extends object
-    ? { [K in keyof T as undefined extends T[K] ? never : K]: Exact<T[K]> } & {
-        [K in keyof T as undefined extends T[K] ? K : never]?: Exact<Exclude<T[K], undefined>>
-      }
-    : T

@@ -44,13 +44,15 @@ import { createTransition } from './transition.ts'
 import { summaryOf, taskView } from './views.ts'
 
 export { type Author, authorActor } from './author.ts'
-export { type Admitted, actorAuthor, actorOf, signCodeKey } from './ceremony.ts'
+export { type Admitted, actorAuthor, signCodeKey } from './ceremony.ts'
 export { consentText } from './consent.ts'
 export { refuse as refuseTask } from './errors.ts'
+export type { SignTaskFact, SignTaskFacts, SignTaskFactType } from './facts.ts'
 export { isAwaited, isOver } from './lifecycle.ts'
 export type { Revision, Revisions } from './revisions.ts'
 export {
   type ActorRow,
+  actorOf,
   appendSegment,
   type DocumentRow,
   type FieldRow,

@@ -62,6 +62,13 @@ async function complete(tx: Tx, row: TaskRow): Promise<Task> {
   return { row, actors, documents, urgedAt: urges.map((urge) => urge.at) }
 }
 
+/** @throws `actor_unknown` */
+export function actorOf(task: Task, actorId: string): ActorRow {
+  const actor = task.actors.find((one) => one.id === actorId)
+  if (actor === undefined) throw refuse('actor_unknown')
+  return actor
+}
+
 /** What the life cycle decides on. */
 export function stateOf(task: Task): TaskState {
   return {

@@ -11,6 +11,7 @@ export interface SignTaskTables {
     id: string
     tenant_id: string
     initiator_name: string
+    creator_person_id: string | null
     title: string
     status: TaskStatus
     ordered: boolean

@@ -10,9 +10,11 @@ import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Author } from './author.ts'
 import { authorActor } from './author.ts'
 import { refuse } from './errors.ts'
+import type { SignTaskFact } from './facts.ts'
 import { type Command, decide, evolve, type TaskFact } from './lifecycle.ts'
 import {
   type ActorChange,
+  actorOf,
   insertParty,
   insertUrge,
   insertUsage,
@@ -63,7 +65,7 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
         type: outgoing.type,
         tenantId: task.row.tenant_id,
         subjectKey: task.row.id,
-        payload: outgoing.payload,
+        payload: { ...outgoing.payload },
       })
     }
     keepUp(task, decision.facts, now)
@@ -170,40 +172,39 @@ function eventOf(task: Task, fact: TaskFact, author: Author): NewEvent | null {
 }
 
 /** What other rooms and callbacks hear of it. */
-function outgoingFact(task: Task, fact: TaskFact): { type: string; payload: Record<string, unknown> } | null {
+function outgoingFact(task: Task, fact: TaskFact): SignTaskFact | null {
   const base = { taskId: task.row.id, reference: task.row.reference }
+  const ofActor = (actorId: string) => {
+    const actor = actorOf(task, actorId)
+    return { ...base, actorId, actorRef: actor.ref, actorName: actor.name }
+  }
   switch (fact.kind) {
-    case 'started':
-    case 'finished':
-    case 'expired':
-      return { type: `sign-task.${fact.kind}`, payload: base }
-    case 'rejected':
-    case 'canceled':
-      return { type: `sign-task.${fact.kind}`, payload: { ...base, reason: fact.reason } }
-    case 'urged':
-      return { type: 'sign-task.urged', payload: { ...base, actorIds: fact.actorIds } }
     case 'actor-signing':
     case 'actor-abandoned':
       return null
+    case 'started':
+      return { type: 'sign-task.started', payload: base }
+    case 'finished':
+      return { type: 'sign-task.finished', payload: base }
+    case 'expired':
+      return { type: 'sign-task.expired', payload: base }
+    case 'rejected':
+      return { type: 'sign-task.rejected', payload: { ...base, reason: fact.reason } }
+    case 'canceled':
+      return { type: 'sign-task.canceled', payload: { ...base, reason: fact.reason } }
+    case 'urged':
+      return { type: 'sign-task.urged', payload: { ...base, actorIds: [...fact.actorIds] } }
     case 'actor-ready':
-      return { type: 'sign-task.actor-ready', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+      return { type: 'sign-task.actor-ready', payload: ofActor(fact.actorId) }
     case 'actor-viewed':
-      return { type: 'sign-task.viewed', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+      return { type: 'sign-task.viewed', payload: ofActor(fact.actorId) }
     case 'actor-signed':
-      return { type: 'sign-task.signed', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+      return { type: 'sign-task.signed', payload: ofActor(fact.actorId) }
     case 'actor-notified':
-      return { type: 'sign-task.copied', payload: { ...base, ...actorPayload(task, fact.actorId) } }
+      return { type: 'sign-task.copied', payload: ofActor(fact.actorId) }
     case 'actor-rejected':
-      return {
-        type: 'sign-task.actor-rejected',
-        payload: { ...base, ...actorPayload(task, fact.actorId), reason: fact.reason },
-      }
+      return { type: 'sign-task.actor-rejected', payload: { ...ofActor(fact.actorId), reason: fact.reason } }
   }
-}
-
-function actorPayload(task: Task, actorId: string): Record<string, unknown> {
-  const actor = task.actors.find((one) => one.id === actorId)
-  return { actorId, actorRef: actor?.ref ?? null, actorName: actor?.name ?? null }
 }
 
 /** Keeps the loaded task in step with what was written, for a second command in the same transaction. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Http } from '#src/http/http.ts'
+import { plain } from '#src/http/plain.ts'
 import { contentDisposition } from '#src/http/range.ts'
-import { plain } from '#src/sign-tasks/routes.ts'
 import { signInput, signResult } from '#src/sign-tasks/wire.ts'
 import type { EvidencePackages } from './package.ts'
 import type { Signing } from './signing.ts'
