@@ -12,6 +12,14 @@ const commands: Record<string, Command> = {
     summary: '启动平台 · start the platform',
     run: async (args) => (await import('./up.ts')).run(args),
   },
+  verify: {
+    summary: '验证 PDF 签名 · verify the signatures of a PDF',
+    run: async (args) => (await import('./verify.ts')).run(args),
+  },
+  evidence: {
+    summary: '离线验证证据包 · verify an evidence package offline',
+    run: async (args) => (await import('./evidence.ts')).run(args),
+  },
 }
 
 /** Wrong usage, as in sysexits.h. */
