@@ -4,7 +4,7 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import { refuse } from './errors.ts'
-import { requireManager } from './manager.ts'
+import { requireManager } from './authority.ts'
 import * as store from './store.ts'
 import type { SealKind } from './tables.ts'
 

@@ -141,6 +141,20 @@ describe('personal signatures', () => {
     expect((await seals.signaturesOf(self.personId)).map((signature) => signature.id)).toEqual([two])
   })
 
+  it('make room for a new one at the limit, so that no signing fails for it', async () => {
+    const writer = await house.register('13800000010', '赵六')
+    const drawn = seals.drawSignature(handwriting)
+    const kept: string[] = []
+    for (let i = 0; i < 52; i++)
+      kept.push(await house.db.work((tx) => seals.keepSignature(tx, writer.personId, drawn)))
+    const { items } = await seals.list(writer, { after: null, limit: 100 })
+    const active = items.filter((seal) => seal.status === 'active').map((seal) => seal.id)
+    expect(active).toHaveLength(50)
+    expect(active).toContain(kept.at(-1))
+    // By hand, the limit is told.
+    await expect(seals.create(writer, { kind: 'personal', handwriting })).rejects.toThrow('seal_limit')
+  })
+
   it('cut a name seal with the proven name only', async () => {
     const self = await house.accounts.actAs(person, person.personId)
     expect(await seals.create(self, { kind: 'personal', text: '张三' })).toMatchObject({

@@ -17,7 +17,7 @@ import {
 } from './drawings.ts'
 import { refuse } from './errors.ts'
 import { createGrants, type Grants } from './grants.ts'
-import { requireManager } from './manager.ts'
+import { requireManager } from './authority.ts'
 import * as store from './store.ts'
 import type { SealKind } from './tables.ts'
 
@@ -81,7 +81,7 @@ export interface Seals extends Grants {
   appearance(subjectId: string, sealId: string): Promise<Appearance>
   /** A picture of handwriting that is used once and not kept. @throws Refusal `handwriting_unfit` */
   drawSignature(handwriting: Handwriting): Drawn
-  /** Keeps a drawn signature for its person, in the caller's transaction; returns its id. Any role that acts for the person, or the worker. */
+  /** Keeps a drawn signature for its person, in place of the oldest one when too many are kept, in the caller's transaction; returns its id. Any role that acts for the person, or the worker. */
   keepSignature(tx: Tx, personId: string, drawn: Drawn): Promise<string>
   /** Stored signatures and name seals of a person, newest first. */
   signaturesOf(personId: string): Promise<{ id: string; svg: string }[]>
@@ -164,8 +164,6 @@ export function createSeals(deps: SealsDeps): Seals {
       heightMm: round(facts.drawn.heightMm),
       createdAt: clock.now(),
     }
-    if ((await store.countSeals(tx, subjectId)) >= ACTIVE_LIMIT)
-      throw refuse('seal_limit', { limit: ACTIVE_LIMIT })
     await store.insertSeal(tx, {
       id,
       tenant_id: subjectId,
@@ -210,6 +208,8 @@ export function createSeals(deps: SealsDeps): Seals {
       if (input.kind !== 'personal') requireManager(caller)
       const { drawn, form, name } = await draw(caller, input)
       return db.as(caller.subjectId, async (tx) => {
+        if ((await store.countSeals(tx, caller.subjectId)) >= ACTIVE_LIMIT)
+          throw refuse('seal_limit', { limit: ACTIVE_LIMIT })
         const seal = await insert(tx, caller.subjectId, { kind: input.kind, form, name, drawn })
         await audit.record(tx, {
           tenantId: caller.subjectId,
@@ -271,6 +271,9 @@ export function createSeals(deps: SealsDeps): Seals {
     drawSignature,
 
     async keepSignature(tx, personId, drawn) {
+      // A full shelf must not undo the signing that this belongs to: the oldest handwriting makes room.
+      if ((await store.countSeals(tx, personId)) >= ACTIVE_LIMIT)
+        await store.disableOldestHandwriting(tx, personId)
       const seal = await insert(tx, personId, {
         kind: 'personal',
         form: 'handwritten',

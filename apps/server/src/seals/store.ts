@@ -108,6 +108,24 @@ export async function updateStatus(tx: Tx, sealId: string, status: 'active' | 'd
   await tx.$extendTables<SealTables>().updateTable('seal').set({ status }).where('id', '=', sealId).execute()
 }
 
+export async function disableOldestHandwriting(tx: Tx, personId: string): Promise<void> {
+  await tx
+    .$extendTables<SealTables>()
+    .updateTable('seal')
+    .set({ status: 'disabled' })
+    .where('id', '=', (eb) =>
+      eb
+        .selectFrom('seal as oldest')
+        .select('oldest.id')
+        .where('oldest.tenant_id', '=', personId)
+        .where('oldest.form', '=', 'handwritten')
+        .where('oldest.status', '=', 'active')
+        .orderBy('oldest.id')
+        .limit(1),
+    )
+    .execute()
+}
+
 export async function liveScenes(tx: Tx, sealIds: readonly string[]): Promise<SceneRow[]> {
   if (sealIds.length === 0) return []
   return tx
