@@ -36,9 +36,9 @@ export interface StepDifference {
   readonly findings: readonly ChangeFinding[]
 }
 
-/** How many walks over the whole document are left; a file may have thousands of revisions. */
+/** How many objects walks over the whole document may still visit; a file may have thousands of revisions. */
 export interface WalkBudget {
-  walks: number
+  objects: number
 }
 
 interface Step {
@@ -130,7 +130,7 @@ function compareCatalogs(step: Step, findings: ChangeFinding[], cleared: Set<num
     findings.push({ object: root, level, rule: `catalog.${key}` })
   }
   compareForms(step, before.get('AcroForm'), after.get('AcroForm'), root, findings, cleared)
-  clearMetadata(step, after, cleared, findings)
+  clearMetadata(step, root, after, cleared, findings)
 }
 
 /** A certification may add /Perms, but nothing may change one that is there. */
@@ -139,60 +139,69 @@ function isCertificationAdded(step: Step, before: PdfDict, after: PdfDict): bool
   return !before.has('Perms') && isDict(perms) && [...perms.keys()].every((key) => key === 'DocMDP')
 }
 
-/** Metadata, document information and validation data may change, as long as they stay what they are. */
-function clearMetadata(step: Step, catalog: PdfDict, cleared: Set<number>, findings: ChangeFinding[]): void {
-  const allow = (num: number, rule: string) => {
-    if (!step.changed.has(num)) return
+/**
+ * Metadata, document information and validation data may change, as long as nothing else in the document uses
+ * the same objects: a page's content could otherwise be dressed up as any of them.
+ */
+function clearMetadata(
+  step: Step,
+  root: number,
+  catalog: PdfDict,
+  cleared: Set<number>,
+  findings: ChangeFinding[],
+): void {
+  const allow = (num: number, key: string, owners: ReadonlySet<number>) => {
+    if (!step.changed.has(num) || !belongsTo(step, num, key, owners, root, catalog)) return
     cleared.add(num)
-    findings.push({ object: num, level: 'validation', rule })
+    findings.push({ object: num, level: 'validation', rule: key })
   }
   const metadata = catalog.get('Metadata')
-  if (isRef(metadata)) {
-    const value = fetchObject(step.after, metadata.num)
-    if (isStream(value) && nameOf(value.dict.get('Type')) === 'Metadata') allow(metadata.num, 'metadata')
+  if (isRef(metadata) && isStream(fetchObject(step.after, metadata.num))) {
+    allow(metadata.num, 'Metadata', new Set([root]))
   }
   const info = step.after.trailer.get('Info')
-  if (
-    isRef(info) &&
-    sameValue(info, step.before.trailer.get('Info')) &&
-    isDict(fetchObject(step.after, info.num))
-  ) {
-    allow(info.num, 'info')
-  }
+  if (isRef(info) && isDict(fetchObject(step.after, info.num))) allow(info.num, 'Info', new Set())
   const dss = catalog.get('DSS')
-  const store = resolve(step.after, dss)
-  if (!isDict(store)) return
+  const own = containersOf(step, dss)
+  for (const num of own) if (!isStream(step.changed.get(num))) allow(num, 'DSS', new Set([...own, root]))
+}
+
+/** The dictionaries and arrays that make up the store of validation data, by object number. */
+function containersOf(step: Step, dss: PdfValue | undefined): Set<number> {
   const own = new Set<number>()
-  if (isRef(dss)) own.add(dss.num)
   const note = (value: PdfValue | undefined, depth: number) => {
     if (isRef(value)) {
+      if (own.has(value.num) || depth > 4) return
       const target = fetchObject(step.after, value.num)
-      if (isStream(target) || depth > 4) return
+      if (isStream(target)) return
       own.add(value.num)
       note(target, depth + 1)
     } else if (Array.isArray(value)) for (const item of value) note(item, depth + 1)
     else if (isDict(value)) for (const item of value.values()) note(item, depth + 1)
   }
-  note(store, 0)
-  for (const num of own) {
-    const old = step.changed.get(num)
-    // Only containers of the store itself: a page that is hung into it stays a page.
-    if (
-      old !== undefined &&
-      !isStream(old) &&
-      nameOf(dictOf(old)?.get('Type')) !== 'Page' &&
-      !isFormObject(old)
-    ) {
-      allow(num, 'dss')
-    }
-  }
+  note(dss, 0)
+  return own
 }
 
-function isFormObject(value: PdfValue): boolean {
-  const dict = dictOf(value)
-  return (
-    dict !== undefined && (dict.has('FT') || nameOf(dict.get('Subtype')) === 'Widget' || dict.has('Kids'))
-  )
+/** True if only these owners refer to the object, and the catalogue only by this key. */
+function belongsTo(
+  step: Step,
+  num: number,
+  key: string,
+  owners: ReadonlySet<number>,
+  root: number,
+  catalog: PdfDict,
+): boolean {
+  if (!mayWalk(step)) return false
+  for (const referrer of referrersOf(step).get(num) ?? []) if (!owners.has(referrer)) return false
+  let elsewhere = false
+  for (const [name, value] of owners.has(root) ? catalog : []) {
+    if (name === key) continue
+    eachRef(value, (ref) => {
+      if (ref.num === num) elsewhere = true
+    })
+  }
+  return !elsewhere
 }
 
 function compareForms(
@@ -244,6 +253,7 @@ function growth(step: Step, old: readonly PdfValue[], now: readonly PdfValue[]):
     if (at < old.length && sameValue(item, old[at])) at++
     else level = worse(level, isRef(item) ? newField(step, item) : 'other')
   }
+  if (level !== 'none' && old.some((item) => isPageNode(step, item))) return 'other'
   return at === old.length ? level : 'other'
 }
 
@@ -256,6 +266,10 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
     ? dict
     : dictOf(resolve(step.after, dict.get('Parent')))
   if (nameOf(resolve(step.after, owner?.get('FT'))) !== 'Sig') return 'other'
+  const kind = nameOf(resolve(step.after, dict.get('Type')))
+  // What looks like a page could be shown as one.
+  if ((kind !== undefined && kind !== 'Annot') || dict.has('MediaBox') || dict.has('Resources'))
+    return 'other'
   // Actions have no business on a signature, and an unsigned field that draws something is a disguise.
   if (dict.has('A') || dict.has('AA')) return 'other'
   const value = dictOf(resolve(step.after, owner?.get('V')))
@@ -266,7 +280,6 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
 function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
   const now = fetchObject(step.after, num)
   const say = (level: ChangeLevel, rule: string): ChangeFinding => ({ object: num, level, rule })
-  if (typeOf(old) === 'XRef' && typeOf(now) === 'XRef') return say('none', 'xref')
   if (Array.isArray(old) && Array.isArray(now)) {
     const level = growth(step, old, now)
     if (level !== 'other') return say(level, 'array.grown')
@@ -283,9 +296,16 @@ function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
   return say('other', now === null ? 'object.removed' : 'object.changed')
 }
 
+/** A list of pages is never a list of fields, whatever is added to it. */
+function isPageNode(step: Step, item: PdfValue): boolean {
+  const dict = dictOf(resolve(step.before, item))
+  const type = nameOf(dict?.get('Type'))
+  return type === 'Page' || type === 'Pages' || dict?.has('MediaBox') === true
+}
+
 function mayWalk(step: Step): boolean {
   if (step.reachable || step.referrers) return true
-  return step.budget.walks-- > 0
+  return step.budget.objects > 0
 }
 
 function typeOf(value: PdfValue): string | undefined {
@@ -366,7 +386,9 @@ function allNumbers(view: PdfView): Set<number> {
 function referrersOf(step: Step): Map<number, Set<number>> {
   if (step.referrers) return step.referrers
   const map = new Map<number, Set<number>>()
-  for (const num of allNumbers(step.after)) {
+  const numbers = allNumbers(step.after)
+  step.budget.objects -= numbers.size
+  for (const num of numbers) {
     eachRef(fetchObject(step.after, num), (ref) => {
       const set = map.get(ref.num)
       if (set) set.add(num)
@@ -397,6 +419,7 @@ function reachableSet(step: Step): Set<number> {
       queue.push(entry.container)
     }
   }
+  step.budget.objects -= seen.size
   step.reachable = seen
   return seen
 }

@@ -90,7 +90,8 @@ function upperArc(
   const height = (count > 18 ? ROUND.charHeight * (1 - (count - 18) * 0.012) : ROUND.charHeight) * mm
   const middle = outer - height / 2
   // The arc grows with the name up to 260°, which leaves the foot of the seal open.
-  const step = Math.min(27, 260 / count)
+  // Short names are spaced wider, so that they do not huddle at the top.
+  const step = Math.min(27 + Math.max(0, 8 - count) * 2.5, 260 / count)
   const room = ((step * Math.PI) / 180) * (outer - height)
   const width = Math.min(height * 0.86, room * 0.95)
   return chars.flatMap((char, i) => {

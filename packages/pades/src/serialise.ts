@@ -2,7 +2,7 @@ import type { PdfValue } from './objects.ts'
 
 const ENCODER = new TextEncoder()
 
-/** A growing byte buffer for what is appended to a file. */
+/** A growing byte buffer for what is appended to a file. A class, because its methods are the inner loop of writing. */
 export class Sink {
   private bytes: Uint8Array
   length = 0

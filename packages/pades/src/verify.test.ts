@@ -214,6 +214,51 @@ describe('what is appended after a signature', () => {
     })
   }
 
+  it('is found when content was given a second life as something that may change', async () => {
+    const withDss = (pdf: Uint8Array, dss: string) =>
+      objectText(pdf, 1).replace('/Pages', `/DSS<<${dss}>>/Pages`)
+    const stream = (entries: string, body: string) =>
+      `<<${entries}/Length ${body.length}>>\nstream\n${body}\nendstream`
+    // A font, and a page's list of contents, hung into the store of validation data.
+    const font = appendUpdate(signed, {
+      1: withDss(signed, '/X 6 0 R'),
+      6: '<</Type/Font/Subtype/Type1/BaseFont/Courier>>',
+    })
+    expect(isAccepted(font)).toBe(false)
+    const listed = await sign(samplePdf({ page: '/Contents 20 0 R', extra: { 20: '[4 0 R]' } }))
+    const longer = { 1: withDss(listed, '/Certs 20 0 R'), 20: '[4 0 R 90 0 R]', 90: stream('', 'q Q') }
+    expect(isAccepted(appendUpdate(listed, longer))).toBe(false)
+    // A page's content that calls itself metadata, and a font that is also the document information.
+    const meta = await sign(
+      samplePdf({
+        catalog: '/Metadata 15 0 R',
+        page: '/Contents 15 0 R',
+        extra: { 15: stream('/Type/Metadata', 'q') },
+      }),
+    )
+    expect(isAccepted(appendUpdate(meta, { 15: stream('/Type/Metadata', 'q Q') }))).toBe(false)
+    const text = Buffer.from(samplePdf()).toString('latin1').replace('/ID[', '/Info 6 0 R/ID[')
+    const info = await sign(Buffer.from(text, 'latin1'))
+    const update = { 6: '<</Type/Font/Subtype/Type1/BaseFont/Courier>>' }
+    expect(isAccepted(appendUpdate(info, update, '/Root 1 0 R/Info 6 0 R'))).toBe(false)
+  })
+
+  it('is found when a page calls itself a signature field', async () => {
+    const text = Buffer.from(samplePdf({ extra: { 20: '[3 0 R]' } })).toString('latin1')
+    const tree = Buffer.from(text.replace('/Kids[3 0 R]', '/Kids 20 0 R'), 'latin1')
+    const indirect = await sign(tree)
+    const page = (type: string) => `<<${type}/FT/Sig/T(x)/V 91 0 R/Parent 2 0 R/MediaBox[0 0 9 9]>>`
+    for (const type of ['/Type/Page', '', '/Type/Annot']) {
+      const update = { 20: '[3 0 R 90 0 R]', 90: page(type), 91: '<</Type/DocTimeStamp>>' }
+      expect(isAccepted(appendUpdate(indirect, update))).toBe(false)
+    }
+    // A cross-reference stream that is also a page's content.
+    const entries = '/Type/XRef/W[1 1 1]/Size 1'
+    const stream = (body: string) => `<<${entries}/Length ${body.length}>>\nstream\n${body}\nendstream`
+    const shared = await sign(samplePdf({ page: '/Contents 15 0 R', extra: { 15: stream('q') } }))
+    expect(isAccepted(appendUpdate(shared, { 15: stream('q Q') }))).toBe(false)
+  })
+
   it('is found when it fills a reference that pointed nowhere when the document was signed', async () => {
     const original = samplePdf({ page: '/Group 77 0 R' })
     const report = verifyPdf(appendUpdate(await sign(original), { 77: '<</S/Transparency>>' }))

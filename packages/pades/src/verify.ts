@@ -130,7 +130,7 @@ function compareSteps(revisions: readonly Revision[], oldest: number): (StepDiff
   const steps: (StepDifference | undefined)[] = []
   if (oldest === 0) return steps
   const dangling = new Set<number>()
-  const budget = { walks: 64 }
+  const budget = { objects: 20_000_000 }
   for (let i = revisions.length - 1; i >= 0; i--) {
     const revision = revisions[i]
     const older = revisions[i + 1]
