@@ -48,6 +48,8 @@ import { addTimestampRoutes } from './timestamps/routes.ts'
 import { createTimestamps } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
 import { createVerification } from './verification/verification.ts'
+import { addWebhookRoutes } from './webhooks/routes.ts'
+import { createWebhooks } from './webhooks/webhooks.ts'
 
 export interface AppDeps {
   config: Config
@@ -153,6 +155,18 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   const evidencePackage = createPackages({ db, evidence, ca, signTasks, environment })
   const verification = createVerification({ ca, signTasks })
 
+  // Towards the programs of customers.
+  const webhooks = createWebhooks({
+    db,
+    clock,
+    log,
+    jobs,
+    outbox,
+    accounts,
+    mode: config.mode,
+    retryMs: config.callbackRetryMs,
+  })
+
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
     baseUrl: config.baseUrl,
@@ -182,6 +196,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   addCeremonyRoutes({ http, signTasks, sessionMaxAgeS: sessionRules.absoluteMs / 1000 })
   addSigningRoutes({ http, signing, evidencePackage })
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
+  addWebhookRoutes({ http, webhooks })
   addOutboxRoute({ http, notifications, mode: config.mode })
   jobs.define('http.prune', z.looseObject({}), () => http.prune())
   jobs.schedule('http.prune', '*/10 * * * *')
@@ -205,6 +220,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     signing,
     evidencePackage,
     verification,
+    webhooks,
     environment,
     http,
     /** In reverse: requests end first, then jobs, then what both stand on. */

@@ -43,6 +43,8 @@ export interface Config {
   tsaUrls: string[]
   trustProxy: string[]
   workerConcurrency: number
+  /** Pauses before a callback that was not acknowledged is sent again. */
+  callbackRetryMs: number[]
   allowSimulators: boolean
   logLevel: string
 }
@@ -175,6 +177,14 @@ export const settings = {
     zh: '后台任务的并发数。',
     en: 'Background jobs at a time.',
   },
+  YINXIN_CALLBACK_RETRY_SECONDS: {
+    schema: list
+      .pipe(z.array(wholeNumber(1, 7 * 86_400)).max(10))
+      .transform((all) => all.map((s) => s * 1000)),
+    default: '180,1800,28800',
+    zh: '回调未被确认时，再次发送前等待的秒数（逗号分隔，依次为第 2、3、4 次）；联调时可设短一些。',
+    en: 'Seconds to wait before a callback that was not acknowledged is sent a second, third and fourth time, separated by commas; make them shorter while you integrate.',
+  },
   YINXIN_ALLOW_SIMULATORS: {
     schema: z.enum(['0', '1']).transform((value) => value === '1'),
     default: '0',
@@ -266,6 +276,7 @@ export function readConfig(
     tsaUrls: value<string[] | undefined>('YINXIN_TSA_URLS') ?? [],
     trustProxy: value<string[] | undefined>('YINXIN_TRUST_PROXY') ?? [],
     workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
+    callbackRetryMs: value('YINXIN_CALLBACK_RETRY_SECONDS'),
     allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
     logLevel: value('YINXIN_LOG_LEVEL'),
   }
