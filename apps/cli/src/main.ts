@@ -20,6 +20,10 @@ const commands: Record<string, Command> = {
     summary: '离线验证证据包 · verify an evidence package offline',
     run: async (args) => (await import('./evidence.ts')).run(args),
   },
+  sandbox: {
+    summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
+    run: async (args) => (await import('./sandbox.ts')).run(args),
+  },
 }
 
 /** Wrong usage, as in sysexits.h. */

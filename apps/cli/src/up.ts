@@ -1,36 +1,49 @@
-import { parseArgs } from 'node:util'
-import { buildWeb, ConfigError, readConfig, type Server, serveUntilSignal } from '@yinxin/server'
+import {
+  buildWeb,
+  ConfigError,
+  type Demo,
+  readConfig,
+  type Server,
+  seedDemo,
+  serveUntilSignal,
+} from '@yinxin/server'
+import { command, EXIT, readArguments } from './command.ts'
 
-/** `yinxin up`: the whole platform in one process, until Ctrl-C. Settings come from the environment. */
-export async function run(args: string[]): Promise<number> {
-  try {
-    parseArgs({ args, options: {} })
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n用法 · usage: yinxin up\n`)
-    return 64
-  }
+const usage = {
+  zh: `用法：yinxin up [--lang zh|en]
+
+启动整个平台（单进程），按 Ctrl-C 停止。设置来自环境变量，见 docs/reference/configuration.md。`,
+  en: `usage: yinxin up [--lang zh|en]
+
+Starts the whole platform in one process until Ctrl-C. Settings come from the environment, see
+docs/reference/configuration.md.`,
+}
+
+export const run = command(usage, async (args, lang) => {
+  readArguments(args, lang, {}, [])
   try {
     const config = readConfig(withDefaultLog())
     const webDir = await buildWeb({
       onBuild: () => process.stdout.write('首次构建页面 · building the pages\n'),
     })
-    await serveUntilSignal(config, { webDir }, (server) => {
-      process.stdout.write(welcome(server))
+    await serveUntilSignal(config, { webDir }, async (server) => {
+      const demo = config.mode === 'production' ? null : await seedDemo(server.app)
+      process.stdout.write(welcome(server, demo))
     })
   } catch (error) {
     process.stderr.write(`${error instanceof ConfigError ? error.message : describe(error)}\n`)
-    return 1
+    return EXIT.bad
   }
   process.stdout.write('已停止 · stopped\n')
-  return 0
-}
+  return EXIT.good
+})
 
 /** A person looks at this terminal: each request as a line of JSON would hide what matters. */
 function withDefaultLog(): NodeJS.ProcessEnv {
   return { ...process.env, YINXIN_LOG_LEVEL: process.env.YINXIN_LOG_LEVEL ?? 'warn' }
 }
 
-function welcome({ url, config, app, recovered }: Server): string {
+function welcome({ url, config, app, recovered }: Server, demo: Demo | null): string {
   const { developmentCa, simulators } = app.environment()
   const lines = [
     '',
@@ -42,8 +55,22 @@ function welcome({ url, config, app, recovered }: Server): string {
     lines.push('  上次未正常停止，数据库已恢复 · the last run was killed; its database was recovered')
   if (developmentCa) lines.push('  开发用证书，无法律效力 · development certificates, without legal effect')
   if (simulators.length > 0) lines.push(`  模拟服务 · simulators: ${simulators.join(', ')}`)
+  if (demo !== null) lines.push('', ...introduction(url, demo))
   lines.push('', '  按 Ctrl-C 停止 · Ctrl-C stops it', '')
   return `${lines.join('\n')}\n`
+}
+
+/** Who is there to log in as, and what to do first. */
+function introduction(url: string, { corp, admin, person, app }: Demo): string[] {
+  return [
+    `  登录 · log in   ${admin.login}  密码 · password  ${admin.password}   ${admin.name}，${corp.name} 管理员 · administrator`,
+    `                  ${person.login}  密码 · password  ${person.password}   ${person.name}，个人 · person`,
+    `  应用 · app      appId ${app.appId}   appSecret ${app.appSecret}`,
+    '',
+    `  下一步 · next   打开 ${url} 登录，上传合同，发给 ${person.name}（${person.login}）签署`,
+    `                  open ${url}, log in, upload a contract and send it to ${person.name}`,
+    `                  验证码在 · codes arrive at ${url}/sandbox/outbox`,
+  ]
 }
 
 function describe(error: unknown): string {

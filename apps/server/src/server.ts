@@ -13,6 +13,13 @@ import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
 export { buildWeb } from './web/web.ts'
+export {
+  type Demo,
+  type DemoPerson,
+  drawSampleContract,
+  sampleKeywords,
+  seedDemo,
+} from './sandbox/sandbox.ts'
 export { type Config, ConfigError, type Environment, type Mode, type Role, readConfig } from './config.ts'
 
 export interface StartOptions {
@@ -88,20 +95,24 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
   }
 }
 
+/** Under `npm start` one Ctrl-C arrives twice: from the terminal and handed on by npm. */
+const SAME_SIGNAL_MS = 1500
+
 /**
- * Starts the server and ends it on Ctrl-C or SIGTERM, also when the signal comes while it is still starting: a
- * database is never left behind. A second signal ends the process at once.
+ * Starts the server and ends it on Ctrl-C, on SIGTERM or with `ended`, also when that comes while it is still
+ * starting: a database is never left behind. Asking again after a moment ends the process at once.
  */
 export async function serveUntilSignal(
   config: Config,
   options: StartOptions,
   onStarted: (server: Server) => void | Promise<void> = () => undefined,
+  ended?: Promise<unknown>,
 ): Promise<void> {
   const signal = new Promise<void>((resolve) => {
-    let asked = false
+    let askedAtMs: number | undefined
     const onSignal = () => {
-      if (asked) process.exit(130)
-      asked = true
+      askedAtMs ??= performance.now()
+      if (performance.now() - askedAtMs > SAME_SIGNAL_MS) process.exit(130)
       resolve()
     }
     process.on('SIGINT', onSignal)
@@ -110,7 +121,7 @@ export async function serveUntilSignal(
   const server = await startServer(config, options)
   try {
     await onStarted(server)
-    await signal
+    await (ended === undefined ? signal : Promise.race([signal, ended]))
   } finally {
     await server.stop()
   }
