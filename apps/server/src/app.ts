@@ -45,7 +45,7 @@ import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashHook, createSigning } from './signing/signing.ts'
 import { createStorage, defaultSites } from './storage/storage.ts'
 import { addTimestampRoutes } from './timestamps/routes.ts'
-import { createTimestamps } from './timestamps/timestamps.ts'
+import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
 import { createVerification } from './verification/verification.ts'
 import { addWebhookRoutes } from './webhooks/routes.ts'
@@ -80,7 +80,13 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     baseUrl: config.baseUrl,
     ...(config.caOrganization === undefined ? {} : { organization: config.caOrganization }),
   })
-  const timestamps = createTimestamps({ ca, clock, log, urls: config.tsaUrls })
+  const timestamps = createTimestamps({
+    ca,
+    clock,
+    log,
+    urls: config.tsaUrls,
+    anchors: config.tsaAnchorsFile === undefined ? [] : readAnchors(config.tsaAnchorsFile),
+  })
   const audit = createAudit({ clock })
   const evidence = await createEvidence({ db, clock, kms, timestamps, jobs })
 

@@ -56,6 +56,12 @@ describe('settings', () => {
     ).toEqual(['YINXIN_KEYS_DATABASE_URL must name a database of its own'])
   })
 
+  it('refuse outside timestamp authorities whose chain nobody could check', () => {
+    const problems = problemsOf({ YINXIN_TSA_URLS: 'https://tsa.example/tsr' })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain('YINXIN_TSA_ANCHORS_FILE')
+  })
+
   it('refuse production on simulators unless told that it is a rehearsal', () => {
     expect(problemsOf({ YINXIN_MODE: 'production' })).toHaveLength(5)
     expect(problemsOf({ YINXIN_MODE: 'production', YINXIN_ALLOW_SIMULATORS: '1' })).toEqual([])

@@ -41,6 +41,8 @@ export interface Config {
   caOrganization: string | undefined
   /** Outside timestamp authorities in order of preference; none uses the platform's own. */
   tsaUrls: string[]
+  /** PEM file of the roots that those authorities must chain to; set whenever there are any. */
+  tsaAnchorsFile: string | undefined
   trustProxy: string[]
   workerConcurrency: number
   /** Pauses before a callback that was not acknowledged is sent again. */
@@ -166,6 +168,11 @@ export const settings = {
     zh: '外部 RFC 3161 时间戳服务地址（逗号分隔，按优先顺序）；不设置则使用平台自有时间戳。',
     en: "Outside RFC 3161 authorities, separated by commas, best first; unset uses the platform's own.",
   },
+  YINXIN_TSA_ANCHORS_FILE: {
+    schema: text,
+    zh: '外部时间戳服务的根证书（PEM 文件，可含多张）；设置 YINXIN_TSA_URLS 时必填。',
+    en: 'PEM file with the root certificates of the outside authorities; needed with YINXIN_TSA_URLS.',
+  },
   YINXIN_TRUST_PROXY: {
     schema: list,
     zh: '可信反向代理的地址（逗号分隔），采信其 X-Forwarded-For。',
@@ -274,11 +281,17 @@ export function readConfig(
     identityBureau: readGateway('YINXIN_IDENTITY', value, problems),
     caOrganization: value('YINXIN_CA_ORGANIZATION'),
     tsaUrls: value<string[] | undefined>('YINXIN_TSA_URLS') ?? [],
+    tsaAnchorsFile: value('YINXIN_TSA_ANCHORS_FILE'),
     trustProxy: value<string[] | undefined>('YINXIN_TRUST_PROXY') ?? [],
     workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
     callbackRetryMs: value('YINXIN_CALLBACK_RETRY_SECONDS'),
     allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
     logLevel: value('YINXIN_LOG_LEVEL'),
+  }
+  if (config.tsaUrls.length > 0 && config.tsaAnchorsFile === undefined) {
+    problems.push(
+      'YINXIN_TSA_URLS needs YINXIN_TSA_ANCHORS_FILE: a token whose chain nobody checks proves nothing',
+    )
   }
   if (config.mode === 'production') checkProduction(config, problems)
   if (problems.length > 0) throw new ConfigError(problems)

@@ -3,9 +3,9 @@ import {
   buildTimestampResponse,
   type DigestAlgorithm,
   issueTimestampToken,
+  PkiError,
   parseCertificate,
   parseTimestampRequest,
-  PkiError,
   type Signer,
   type TimestampFailure,
 } from '@yinxin/pki'

@@ -21,7 +21,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, tes
 import { type Clock, manualClock } from '#src/clock.ts'
 import { createLog } from '#src/log.ts'
 import { createOwnAuthority } from './own-authority.ts'
-import { createTimestamps, type TimestampsDeps } from './timestamps.ts'
+import { createTimestamps, readAnchors, type TimestampsDeps } from './timestamps.ts'
 
 const log = createLog('silent')
 const clock = manualClock(new Date())
@@ -321,4 +321,16 @@ describe('outside authorities', () => {
     expect(alone).toMatchObject({ code: 'timestamp_unavailable' })
     expect((alone as Error).message).toMatch(reason)
   })
+})
+
+test('roots of outside authorities come from a PEM file, and a file without any is refused at the start', async () => {
+  const file = join(folder, 'anchors.pem')
+  await writeFile(file, `${toPem(theirs.rootDer, 'CERTIFICATE')}${toPem(ours.rootDer, 'CERTIFICATE')}`)
+  expect(readAnchors(file).map((der) => Buffer.from(der))).toEqual([
+    Buffer.from(theirs.rootDer),
+    Buffer.from(ours.rootDer),
+  ])
+  await writeFile(file, 'no certificate here')
+  expect(() => readAnchors(file)).toThrow(/no CERTIFICATE/)
+  expect(() => readAnchors(join(folder, 'absent.pem'))).toThrow(/ENOENT/)
 })

@@ -1,4 +1,5 @@
-import { type Certificate, parseCertificate } from '@yinxin/pki'
+import { readFileSync } from 'node:fs'
+import { type Certificate, parseCertificate, parsePem } from '@yinxin/pki'
 import type { Ca } from '#src/ca/ca.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Log } from '#src/log.ts'
@@ -47,6 +48,16 @@ export interface TimestampsDeps {
  * operator with a written timestamp policy configures that policy's own identifier.
  */
 const documentationPolicy = '1.3.6.1.4.1.32473.8420.1'
+
+/**
+ * The roots of outside authorities from a PEM file, DER each.
+ * @throws when the file is missing, holds no certificate or one that does not parse: at the start, not at the first signature
+ */
+export function readAnchors(file: string): Uint8Array[] {
+  const anchors = parsePem(readFileSync(file, 'utf8'), 'CERTIFICATE')
+  for (const der of anchors) parseCertificate(der)
+  return anchors
+}
 
 export function createTimestamps(deps: TimestampsDeps): Timestamps {
   const { ca, clock, log, urls = [], timeoutMs = 5_000, restMs = 30_000, toleranceMs = 5 * 60_000 } = deps
