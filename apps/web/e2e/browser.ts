@@ -59,8 +59,10 @@ export async function visit(
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(`exception: ${error.message}`))
   page.on('console', (message) => {
-    // Refusals are part of the story (401 before logging in); everything else said as an error is a fault.
-    if (message.type() === 'error' && !/status of (401|404|409|410|422|429)/.test(message.text())) {
+    // Refusals are part of the story (401 before logging in, 400 for a wrong code); the rest are faults.
+    const refused = /status of (401|404|409|410|429)/.test(message.text())
+    const wrongCode = /status of 400/.test(message.text()) && message.location().url.endsWith('/sign')
+    if (message.type() === 'error' && !refused && !wrongCode) {
       faults.push(`console: ${message.text()}`)
     }
   })

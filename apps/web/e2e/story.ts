@@ -109,7 +109,7 @@ export async function sendTask(page: Page, pdf: Buffer, shot?: Shot): Promise<st
   const tile = await box(page, '.tile >> nth=0')
   await page.mouse.move(tile.x + tile.width / 2, tile.y + tile.height / 2)
   await page.mouse.down()
-  await page.mouse.move(seal.x + seal.width + 150, seal.y + seal.height / 2 + 20, { steps: 8 })
+  await page.mouse.move(seal.x + seal.width + 300, seal.y + seal.height / 2 + 30, { steps: 8 })
   await page.mouse.up()
   await page.locator('.tile').nth(1).click()
   const date = page.locator('.placed.selected button').first()

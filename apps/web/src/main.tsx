@@ -16,11 +16,14 @@ import './style/drawing.css'
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
+      // Offline is said at once, never waited out in silence.
+      networkMode: 'always',
       staleTime: 5_000,
       // A refusal does not change by asking again; a broken connection may.
       retry: (count, error) =>
         count < 2 && error instanceof ApiProblem && (error.status === 0 || error.status >= 502),
     },
+    mutations: { networkMode: 'always' },
   },
 })
 

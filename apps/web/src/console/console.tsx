@@ -31,6 +31,7 @@ const places: { to: string; icon: IconName; word: WordKey }[] = [
 ]
 
 export function Console() {
+  const { t } = useWords()
   const me = useMe()
   const location = useLocation()
   if (me.isPending) {
@@ -54,6 +55,12 @@ export function Console() {
       <div className="console">
         <Rail me={me.data} />
         <div className="console-body">
+          <header className="top-bar">
+            <NavLink to="/" className="brand" aria-label={t('product')}>
+              <i>印信</i>
+            </NavLink>
+            <Who me={me.data} />
+          </header>
           <EnvironmentBand environment={me.data.environment} />
           <Suspense
             fallback={
@@ -82,8 +89,7 @@ export function Console() {
 }
 
 function Rail({ me }: { me: Me }) {
-  const { t, language, setLanguage } = useWords()
-  const logOut = useLogOut()
+  const { t } = useWords()
   return (
     <aside className="rail">
       <NavLink to="/" className="brand">
@@ -99,15 +105,26 @@ function Rail({ me }: { me: Me }) {
         ))}
       </nav>
       <div className="rail-foot">
-        <ActingSwitch me={me} />
-        <div className="row">
-          <Button look="quiet" slim icon="globe" onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}>
-            {t('language')}
-          </Button>
-          <IconButton icon="exit" label={t('logOut')} onClick={() => logOut()} />
-        </div>
+        <Who me={me} />
       </div>
     </aside>
+  )
+}
+
+/** For whom the session acts, the language, the way out: in the rail, or above the page where that is narrow. */
+function Who({ me }: { me: Me }) {
+  const { t, language, setLanguage } = useWords()
+  const logOut = useLogOut()
+  return (
+    <>
+      <ActingSwitch me={me} />
+      <div className="row">
+        <Button look="quiet" slim icon="globe" onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}>
+          {t('language')}
+        </Button>
+        <IconButton icon="exit" label={t('logOut')} onClick={() => logOut()} />
+      </div>
+    </>
   )
 }
 

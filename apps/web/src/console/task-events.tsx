@@ -18,6 +18,11 @@ function useEvents(task: SignTask) {
       ),
     initialPageParam: '',
     getNextPageParam: (page) => page.nextCursor ?? undefined,
+    // Events get their place in the log moments after they happen.
+    refetchInterval: (query) =>
+      query.state.data?.pages.some((page) => page.items.some((event) => event.logIndex === null))
+        ? 5_000
+        : false,
   })
 }
 

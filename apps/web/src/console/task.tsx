@@ -282,11 +282,13 @@ function Parties({ task }: { task: SignTask }) {
                   task.ordered && actor.role === 'sign' ? t('taskOrder', { order: actor.order }) : null,
                   actor.role === 'cc' ? t('roleCc') : null,
                   actor.freeSign ? t('taskFreeSign') : actor.contact,
-                  actor.signedAt ? t('signedBy', { time: formatTime(actor.signedAt) }) : null,
                 ]
                   .filter(Boolean)
                   .join(' · ')}
               </p>
+              {actor.signedAt && (
+                <p className="muted small">{t('signedBy', { time: formatTime(actor.signedAt) })}</p>
+              )}
               {actor.certificateSerial && (
                 <p className="muted small">
                   {t('certificate')} <span className="mono">{actor.certificateSerial}</span>
