@@ -6,7 +6,7 @@ import type { EvidenceTables } from './tables.ts'
 /** One integrator over all processes: whoever holds this transaction lock extends the log. */
 const LOG_LOCK = 8_420_040
 /** Leaves in one checkpoint; more wait for the next round. */
-const BATCH_MAX = 4096
+export const BATCH_MAX = 4096
 
 export interface LogCheckpoint {
   size: number

@@ -20,6 +20,7 @@ import type { Signer } from '@yinxin/pki'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import {
+  BATCH_MAX,
   insertCheckpoint,
   insertLeaves,
   insertNodes,
@@ -41,6 +42,13 @@ export interface LogDeps {
 
 export type TransparencyLog = ReturnType<typeof createLog>
 
+interface Round {
+  checkpoint: LogCheckpoint | null
+  /** The queue may hold more than one round takes. */
+  more: boolean
+  stamped: boolean
+}
+
 /** The log never signs what does not continue its last checkpoint: this ends the round instead. */
 export class LogInconsistent extends Error {
   override readonly name = 'LogInconsistent'
@@ -55,17 +63,21 @@ export function createLog(deps: LogDeps) {
 
   /** Brings the queue into the log and stamps the newest checkpoint. */
   async function integrateAll(): Promise<LogCheckpoint | null> {
-    let head = await deps.db.work(extend)
-    while (head.more) head = await deps.db.work(extend)
-    if (head.checkpoint !== null) await stampCheckpoint(head.checkpoint)
-    return head.checkpoint
+    let round = await deps.db.work(extend)
+    while (round.more) round = await deps.db.work(extend)
+    if (round.checkpoint !== null && !round.stamped) await stampCheckpoint(round.checkpoint)
+    return round.checkpoint
   }
 
-  async function extend(tx: Tx): Promise<{ checkpoint: LogCheckpoint | null; more: boolean }> {
+  async function extend(tx: Tx): Promise<Round> {
     await lockLog(tx)
     const last = await latestCheckpoint(tx)
     const queued = await takeQueue(tx)
-    if (queued.length === 0) return { checkpoint: last, more: false }
+    if (queued.length === 0) {
+      // An earlier round may have died, or the authority failed, before its checkpoint got a time.
+      const stamped = last === null || (await isTimestamped(tx, last.size))
+      return { checkpoint: last, more: false, stamped }
+    }
     const oldSize = last?.size ?? 0
     const frontier = await readNodes(tx, frontierNodes(oldSize))
     const grown = appendLeaves(
@@ -88,12 +100,11 @@ export function createLog(deps: LogDeps) {
     const note = signCheckpoint({ origin, size: grown.size, root }, noteSigner)
     const checkpoint = { size: grown.size, root, note }
     await insertCheckpoint(tx, checkpoint, deps.clock.now())
-    return { checkpoint, more: true }
+    return { checkpoint, more: queued.length === BATCH_MAX, stamped: false }
   }
 
   /** One RFC 3161 token dates every leaf below the checkpoint. */
   async function stampCheckpoint(checkpoint: LogCheckpoint): Promise<void> {
-    if (await deps.db.work((tx) => isTimestamped(tx, checkpoint.size))) return
     const stamp = await deps.stamp(createHash('sha256').update(checkpoint.note, 'utf8').digest())
     await deps.db.work((tx) => insertTimestamp(tx, checkpoint.size, stamp))
   }

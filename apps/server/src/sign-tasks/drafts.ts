@@ -291,14 +291,15 @@ export function createDrafts(deps: DraftsDeps) {
     inputs: readonly ActorInput[],
     firstPosition: number,
   ): Promise<ActorRow[]> {
+    const scenes = oncePerKey((businessId) => deps.seals.freeSignScene(initiator.subjectId, businessId))
     return await Promise.all(
       inputs.map(async (input, i) => {
         const isInitiator =
           input.kind === 'corp' && input.subjectId === undefined && input.name === initiator.name
         const subjectId = input.subjectId ?? (isInitiator ? initiator.subjectId : null)
-        if (subjectId !== null) await checkSubject(subjectId, input)
+        if (subjectId !== null) await checkSubject(initiator, subjectId, input)
         const scene = input.freeSignBusinessId
-        if (scene !== undefined) await checkFreeSign(initiator, input, subjectId)
+        if (scene !== undefined) await checkFreeSign(initiator, input, subjectId, scenes)
         const contact = await contactsOf(input, subjectId)
         return {
           id: newId(),
@@ -324,8 +325,8 @@ export function createDrafts(deps: DraftsDeps) {
     )
   }
 
-  async function checkSubject(subjectId: string, input: ActorInput): Promise<void> {
-    const subject = await deps.accounts.subject(subjectId)
+  async function checkSubject(initiator: Initiator, subjectId: string, input: ActorInput): Promise<void> {
+    const subject = subjectId === initiator.subjectId ? initiator : await deps.accounts.subject(subjectId)
     if (subject === null || subject.kind !== input.kind)
       throw refuse('actor_subject_unknown', { ref: input.ref })
   }
@@ -338,10 +339,11 @@ export function createDrafts(deps: DraftsDeps) {
     initiator: Initiator,
     input: ActorInput,
     subjectId: string | null,
+    scenes: (businessId: string) => Promise<unknown>,
   ): Promise<void> {
     const businessId = input.freeSignBusinessId ?? ''
     const isOwn = input.kind === 'corp' && input.role === 'sign' && subjectId === initiator.subjectId
-    const scene = isOwn ? await deps.seals.freeSignScene(initiator.subjectId, businessId) : null
+    const scene = isOwn ? await scenes(businessId) : null
     if (scene === null) throw refuse('free_sign_not_granted', { businessId })
   }
 
@@ -400,6 +402,16 @@ export function createDrafts(deps: DraftsDeps) {
   return { create, start, addActors, addFields, remove, ownTask }
 }
 
+/** Asks for each key once, however often it stands in the input. */
+function oncePerKey<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>()
+  return (key) => {
+    const known = asked.get(key) ?? ask(key)
+    asked.set(key, known)
+    return known
+  }
+}
+
 function keywordKey(documentRef: string, keyword: string): string {
   return `${documentRef}\n${keyword}`
 }
@@ -410,7 +422,8 @@ function contact(text: string, kind: 'mobile' | 'email', ref: string): string {
   return login.value
 }
 
-function documentRow(
+/** The row of a document that a caller puts into a task. */
+export function documentRow(
   taskId: string,
   tenantId: string,
   input: SignTaskInput['documents'][number],

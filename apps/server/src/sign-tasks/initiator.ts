@@ -4,6 +4,7 @@ import type { Author } from './author.ts'
 /** Who creates and steers a task. */
 export interface Initiator {
   subjectId: string
+  kind: 'person' | 'corp'
   name: string
   author: Author
 }
@@ -12,7 +13,12 @@ export interface Initiator {
 export async function initiatorOf(accounts: Pick<Accounts, 'subject'>, caller: Caller): Promise<Initiator> {
   const subject = await accounts.subject(caller.subjectId)
   const name = subject?.name ?? ''
-  return { subjectId: caller.subjectId, name, author: authorOf(caller, name) }
+  return {
+    subjectId: caller.subjectId,
+    kind: subject?.kind ?? 'person',
+    name,
+    author: authorOf(caller, name),
+  }
 }
 
 export function authorOf(caller: Caller, name: string): Author {

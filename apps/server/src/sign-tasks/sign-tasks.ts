@@ -27,6 +27,7 @@ import { refuse } from './errors.ts'
 import { authorOf, initiatorOf } from './initiator.ts'
 import type { TaskStatus } from './lifecycle.ts'
 import { createLinks, type SigningLink } from './links.ts'
+import { createMoreDocuments } from './more-documents.ts'
 import { subscribeNotices } from './notices.ts'
 import { createRevisions } from './revisions.ts'
 import {
@@ -38,8 +39,10 @@ import {
   readFields,
   readSegments,
   readTask,
+  readUrges,
   type SegmentRow,
 } from './store.ts'
+import { searchTasks, type TaskSearch } from './task-pages.ts'
 import { createTransition } from './transition.ts'
 import { summaryOf, taskView } from './views.ts'
 
@@ -100,6 +103,7 @@ export function createSignTasks(deps: SignTasksDeps) {
   const revisions = createRevisions(deps)
   const drafts = createDrafts({ ...deps, transition })
   const ceremonies = createCeremonies({ ...deps, links, transition })
+  const addDocuments = createMoreDocuments(deps)
   subscribeNotices({ ...deps, links })
 
   jobs.define('sign-tasks.expire', z.object({}), async () => {
@@ -148,7 +152,9 @@ export function createSignTasks(deps: SignTasksDeps) {
     return await db.as(caller.subjectId, async (tx) => {
       // Reading first: a party that only sees the task has no lock on it.
       await ownedOrHidden(tx, taskId, caller.subjectId)
-      await transition(tx, await lockTask(tx, taskId), command, initiator.author)
+      const task = await lockTask(tx, taskId)
+      if (command.kind === 'urge') task.urgedAt = await readUrges(tx, taskId)
+      await transition(tx, task, command, initiator.author)
       return await answering(caller, complete)(tx, taskId)
     })
   }
@@ -186,6 +192,14 @@ export function createSignTasks(deps: SignTasksDeps) {
     ): Promise<SignTask> =>
       drafts.addFields(caller, taskId, inputs, (tx) => answering(caller, complete)(tx, taskId)),
 
+    addDocuments: (
+      caller: Caller,
+      taskId: string,
+      inputs: SignTaskInput['documents'],
+      complete: Complete = async () => {},
+    ): Promise<SignTask> =>
+      addDocuments(caller, taskId, inputs, (tx) => answering(caller, complete)(tx, taskId)),
+
     remove: drafts.remove,
 
     cancel: (caller: Caller, taskId: string, reason: string, complete: Complete = async () => {}) =>
@@ -222,6 +236,10 @@ export function createSignTasks(deps: SignTasksDeps) {
           ),
         )
       }),
+
+    /** A numbered page with the count of all, newest first. */
+    search: (caller: Caller, search: Omit<TaskSearch, 'subjectId'>) =>
+      db.as(caller.subjectId, (tx) => searchTasks(tx, { ...search, subjectId: caller.subjectId })),
 
     /** A fresh link for an actor: the initiator may ask for anybody's, an actor for its own. */
     async link(caller: Caller, taskId: string, actorId: string): Promise<SigningLink> {

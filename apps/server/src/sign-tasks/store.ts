@@ -10,7 +10,7 @@ export type DocumentRow = Selectable<SignTaskTables['task_document']>
 export type FieldRow = Selectable<SignTaskTables['task_field']>
 export type SegmentRow = Selectable<SignTaskTables['task_document_segment']>
 
-/** A task with everything that its life cycle looks at. */
+/** A task with everything that its life cycle looks at; reminders only where they are asked for. */
 export interface Task {
   row: TaskRow
   actors: ActorRow[]
@@ -53,13 +53,18 @@ async function complete(tx: Tx, row: TaskRow): Promise<Task> {
     .where('task_id', '=', row.id)
     .orderBy('position')
     .execute()
-  const urges = await t
+  return { row, actors, documents, urgedAt: [] }
+}
+
+/** When the awaited actors of a task were reminded, oldest first. */
+export async function readUrges(tx: Tx, taskId: string): Promise<Date[]> {
+  const urges = await open(tx)
     .selectFrom('task_urge')
     .select('at')
-    .where('task_id', '=', row.id)
+    .where('task_id', '=', taskId)
     .orderBy('at')
     .execute()
-  return { row, actors, documents, urgedAt: urges.map((urge) => urge.at) }
+  return urges.map((urge) => urge.at)
 }
 
 /** @throws `actor_unknown` */
@@ -136,12 +141,9 @@ export async function readFields(tx: Tx, taskId: string): Promise<FieldRow[]> {
     .execute()
 }
 
-export async function updateTask(
-  tx: Tx,
-  taskId: string,
-  change: Partial<Pick<TaskRow, 'status' | 'end_reason' | 'started_at' | 'finished_at'>>,
-  at: Date,
-): Promise<void> {
+export type TaskChange = Partial<Pick<TaskRow, 'status' | 'end_reason' | 'started_at' | 'finished_at'>>
+
+export async function updateTask(tx: Tx, taskId: string, change: TaskChange, at: Date): Promise<void> {
   await open(tx)
     .updateTable('sign_task')
     .set({ ...change, updated_at: at })

@@ -20,6 +20,7 @@ import {
   insertUsage,
   stateOf,
   type Task,
+  type TaskChange,
   updateActor,
   updateTask,
 } from './store.ts'
@@ -52,11 +53,13 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
     const decision = decide(stateOf(task), command, now)
     if ('refusal' in decision) throw refuse(decision.refusal)
     const events: NewEvent[] = [...(extras.events ?? [])]
+    let change: TaskChange = {}
     for (const fact of decision.facts) {
-      await writeFact(tx, task, fact, now, extras)
+      change = { ...change, ...(await writeFact(tx, task, fact, now, extras)) }
       const event = eventOf(task, fact, author)
       if (event !== null) events.push(event)
     }
+    if (decision.facts.length > 0) await updateTask(tx, task.row.id, change, now)
     await evidence.append(tx, task.row.id, task.row.tenant_id, events)
     for (const fact of decision.facts) {
       const outgoing = outgoingFact(task, fact)
@@ -73,41 +76,37 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
   }
 }
 
+/** Writes what a fact changes beside the task's own row, and returns what it changes there. */
 async function writeFact(
   tx: Tx,
   task: Task,
   fact: TaskFact,
   now: Date,
   extras: TransitionExtras,
-): Promise<void> {
+): Promise<TaskChange> {
   const { id, tenant_id: tenantId } = task.row
   switch (fact.kind) {
     case 'started':
-      await updateTask(tx, id, { status: 'signing', started_at: now }, now)
       // From here on the other known parties see the task.
       for (const actor of task.actors) {
-        if (actor.subject_id !== null) await insertParty(tx, id, tenantId, actor.subject_id)
+        const isOther = actor.subject_id !== null && actor.subject_id !== tenantId
+        if (isOther) await insertParty(tx, id, tenantId, actor.subject_id as string)
       }
-      return
+      return { status: 'signing', started_at: now }
     case 'urged':
       await insertUrge(tx, id, tenantId, now)
-      return
+      return {}
     case 'finished':
-      await updateTask(tx, id, { status: 'finished', finished_at: now }, now)
       await insertUsage(tx, id, tenantId, now)
-      return
+      return { status: 'finished', finished_at: now }
     case 'rejected':
     case 'canceled':
-      await updateTask(tx, id, { status: fact.kind, end_reason: fact.reason }, now)
-      return
+      return { status: fact.kind, end_reason: fact.reason }
     case 'expired':
-      await updateTask(tx, id, { status: 'expired' }, now)
-      return
-    default: {
-      const change: ActorChange = actorChange(fact, now, extras)
-      await updateActor(tx, fact.actorId, change)
-      await updateTask(tx, id, {}, now)
-    }
+      return { status: 'expired' }
+    default:
+      await updateActor(tx, fact.actorId, actorChange(fact, now, extras))
+      return {}
   }
 }
 

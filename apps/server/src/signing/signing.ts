@@ -205,7 +205,10 @@ export function createSigning(deps: SigningDeps) {
 
   /** The company's granted seal signs at once, in a task that the company itself initiated. */
   async function freeSign(taskId: string, actorId: string): Promise<void> {
-    const task = await db.work((tx) => readTask(tx, taskId))
+    const { task, all } = await db.work(async (tx) => ({
+      task: await readTask(tx, taskId),
+      all: await readFields(tx, taskId),
+    }))
     const actor = actorOf(task, actorId)
     // Signed by an earlier run, or the task has ended: nothing is left to do.
     if (task.row.status !== 'signing' || !isAwaited(actor.status)) return
@@ -215,7 +218,7 @@ export function createSigning(deps: SigningDeps) {
     if (scene === null) throw refuseTask('free_sign_not_granted', { businessId })
     const sealId = actor.seal_id ?? scene.sealId
     if (sealId !== scene.sealId) throw refuseTask('free_sign_not_granted', { businessId })
-    const fields = await ownFields(task, actor)
+    const fields = all.filter((field) => field.actor_id === actorId)
     const subjectId = actor.subject_id
     const author: Author = { kind: 'actor', actorId, subjectId, name: actor.name }
     await act.perform({
