@@ -24,6 +24,10 @@ const commands: Record<string, Command> = {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),
   },
+  demo: {
+    summary: '一份合同从上传到证据 · a contract from upload to evidence',
+    run: async (args) => (await import('./demo.ts')).run(args),
+  },
 }
 
 /** Wrong usage, as in sysexits.h. */

@@ -27,7 +27,7 @@ export const run = command(usage, async (args, lang) => {
       onBuild: () => process.stdout.write('首次构建页面 · building the pages\n'),
     })
     await serveUntilSignal(config, { webDir }, async (server) => {
-      const demo = config.mode === 'production' ? null : await seedDemo(server.app)
+      const demo = config.mode === 'production' ? null : await furnish(server)
       process.stdout.write(welcome(server, demo))
     })
   } catch (error) {
@@ -37,6 +37,17 @@ export const run = command(usage, async (args, lang) => {
   process.stdout.write('已停止 · stopped\n')
   return EXIT.good
 })
+
+/** The demo company is a courtesy: a platform with work to do starts without it, and says so. */
+async function furnish(server: Server): Promise<Demo | null> {
+  try {
+    return await seedDemo(server.app)
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`演示企业未建立 · the demo company was not made: ${problem}\n`)
+    return null
+  }
+}
 
 /** A person looks at this terminal: each request as a line of JSON would hide what matters. */
 function withDefaultLog(): NodeJS.ProcessEnv {

@@ -1,5 +1,6 @@
 /** The company and the two people that a newcomer finds on a development or sandbox installation. */
 import type { Accounts, SessionCaller } from '#src/accounts/accounts.ts'
+import { Refusal } from '#src/errors.ts'
 import type { Identity } from '#src/identity/identity.ts'
 import type { Notifications } from '#src/notifications/notifications.ts'
 import type { Seals, SealWithScenes } from '#src/seals/seals.ts'
@@ -104,8 +105,9 @@ async function ensurePerson(
   let caller: SessionCaller
   let person = await accounts.personByLogin(login)
   if (person === null) {
-    await accounts.requestLoginCode({ login, lang: 'zh' })
-    const code = await nextCode(notifications, login)
+    const [former] = await notifications.outbox({ to: login })
+    const isSent = await sendCode(accounts, login)
+    const code = await nextCode(notifications, login, isSent ? former?.id : undefined)
     caller = (await accounts.register({ login, code, password: DEMO.password, name })).caller
   } else {
     const opened = await accounts.logInWithPassword({ login, password: DEMO.password }).catch(() => null)
@@ -149,11 +151,26 @@ async function ensureApp(
 const CODE_POLL_MS = 20
 const CODE_POLLS = 1500
 
-/** The code is delivered to the local outbox by a background job. */
-async function nextCode(notifications: Notifications, login: string): Promise<string> {
+/** False when a start that was cut short has asked a moment ago; its code is still good. */
+async function sendCode(accounts: Accounts, login: string): Promise<boolean> {
+  try {
+    await accounts.requestLoginCode({ login, lang: 'zh' })
+    return true
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'login_code_recently_sent') return false
+    throw error
+  }
+}
+
+/** The code is delivered to the local outbox by a background job; a former one is of no use. */
+async function nextCode(
+  notifications: Notifications,
+  login: string,
+  formerId: string | undefined,
+): Promise<string> {
   for (let poll = 0; poll < CODE_POLLS; poll++) {
     const [newest] = await notifications.outbox({ to: login })
-    if (newest?.code != null) return newest.code
+    if (newest?.code != null && newest.id !== formerId) return newest.code
     await new Promise((resolve) => setTimeout(resolve, CODE_POLL_MS))
   }
   throw new Error('the code for a demo account never reached the outbox; do the background jobs run?')

@@ -309,7 +309,7 @@ export function createDrafts(deps: DraftsDeps) {
           position: firstPosition + i,
           kind: input.kind,
           role: input.role,
-          name: input.name.normalize('NFKC').trim(),
+          name: input.name.normalize('NFC').trim(),
           subject_id: subjectId,
           person_id: input.kind === 'person' ? subjectId : null,
           ...contact,
