@@ -18,6 +18,7 @@ import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
 export type { BundleRequest } from './bundle.ts'
 export type { OpenEvent } from './commitments.ts'
+export { refuse as refuseEvidence } from './errors.ts'
 
 export interface EvidenceDeps {
   db: Db

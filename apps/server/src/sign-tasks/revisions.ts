@@ -3,7 +3,7 @@
  * concatenation, whose SHA-256 is recorded; what does not match it is never handed out whole.
  */
 import { createHash } from 'node:crypto'
-import { extendHashState, type HashState, hashStateOf } from '@yinxin/pades'
+import { extendHashState, type HashState } from '@yinxin/pades'
 import type { Storage } from '#src/storage/storage.ts'
 import { refuse } from './errors.ts'
 import type { SegmentRow } from './store.ts'
@@ -19,6 +19,7 @@ export type Revisions = ReturnType<typeof createRevisions>
 
 const CACHE_BYTES_MAX = 64 * 1024 * 1024
 const CACHED_REVISION_BYTES_MAX = 16 * 1024 * 1024
+const HASH_SLICE_BYTES = 4 * 1024 * 1024
 
 export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | 'stream'> }) {
   const cache = new Map<string, Revision>()
@@ -60,7 +61,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
         bytes.set(piece, at)
         at += piece.length
       }
-      const hashState = hashStateOf(bytes)
+      const hashState = await hashGently(bytes)
       const sha256 = hashState.hash.copy().digest('hex')
       if (at !== bytes.length || sha256 !== last.sha256) throw refuse('document_damaged')
       const revision = { bytes, sha256, hashState }
@@ -68,16 +69,25 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       return revision
     },
 
-    /** The revision that a delta makes of another. */
-    extend(base: Revision, delta: Uint8Array): Revision {
-      const bytes = new Uint8Array(base.bytes.length + delta.length)
+    /** Size and hash of the revision that a delta makes of another; nothing but the delta is hashed. */
+    extend(base: Revision, delta: Uint8Array): { sizeBytes: number; sha256: string } {
+      const { hash, length } = extendHashState(base.hashState, delta)
+      return { sizeBytes: length, sha256: hash.digest('hex') }
+    },
+
+    /** Keeps an extended revision for the next signer, unless it is too large for that. */
+    keepExtended(documentId: string, number: number, base: Revision, delta: Uint8Array): void {
+      const sizeBytes = base.bytes.length + delta.length
+      if (sizeBytes > CACHED_REVISION_BYTES_MAX) {
+        forget(documentId)
+        return
+      }
+      const bytes = new Uint8Array(sizeBytes)
       bytes.set(base.bytes)
       bytes.set(delta, base.bytes.length)
       const hashState = extendHashState(base.hashState, delta)
-      return { bytes, hashState, sha256: hashState.hash.copy().digest('hex') }
+      keep(documentId, number, { bytes, hashState, sha256: hashState.hash.copy().digest('hex') })
     },
-
-    keep,
 
     /** A revision, or a part of it, as a stream with flat memory; storage checks each object's own hash. */
     async *stream(
@@ -101,7 +111,12 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
   }
 }
 
-/** SHA-256 of bytes in hexadecimal. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+/** Hashes in slices, so that a large file does not keep other requests waiting. */
+async function hashGently(bytes: Uint8Array): Promise<HashState> {
+  const hash = createHash('sha256')
+  for (let at = 0; at < bytes.length; at += HASH_SLICE_BYTES) {
+    if (at > 0) await new Promise((resolve) => setImmediate(resolve))
+    hash.update(bytes.subarray(at, at + HASH_SLICE_BYTES))
+  }
+  return { hash, length: bytes.length }
 }

@@ -72,6 +72,12 @@ export interface ActRequest {
   personId: string | null
   certified: EventIdentity
   will: { kind: 'code'; codeId: string; consentSha256: string } | { kind: 'free-sign'; businessId: string }
+  /** How the acting person had been proven, and from where it signs. */
+  proof?: {
+    identity: { method: string; provider: string; simulated: boolean; verifiedAt: string }
+    address: string
+    userAgent: string
+  }
   /** Documents to sign, each as read by the signer. */
   documents: { documentId: string; sha256: string }[]
   /** Draws what shows on the page. */
@@ -90,8 +96,9 @@ interface Attempt {
 
 interface SignedDocument {
   documentId: string
-  base: { revision: number; sha256: string }
-  made: Revision
+  base: Revision
+  baseNumber: number
+  made: { sizeBytes: number; sha256: string }
   delta: Uint8Array
   stored: StoredObject
   timestamp: Date
@@ -157,7 +164,7 @@ export function createAct(deps: ActDeps) {
         )
       }
       const by = authorActor(request.author)
-      const { will } = request
+      const { will, proof } = request
       await deps.signTasks.transition(
         tx,
         task,
@@ -175,8 +182,14 @@ export function createAct(deps: ActDeps) {
                 ...(will.kind === 'code'
                   ? { codeId: will.codeId, consentSha256: will.consentSha256 }
                   : { businessId: will.businessId }),
+                ...(proof === undefined ? {} : { identity: proof.identity }),
               },
-              personal: by.personal,
+              personal: {
+                ...by.personal,
+                ...(proof === undefined
+                  ? {}
+                  : { '/data/address': proof.address, '/data/userAgent': proof.userAgent }),
+              },
             },
           ],
         },
@@ -290,7 +303,8 @@ export function createAct(deps: ActDeps) {
       await crash('signing.after-store')
       signed.push({
         documentId,
-        base: { revision, sha256: base.sha256 },
+        base,
+        baseNumber: revision,
         made: deps.signTasks.revisions.extend(base, delta),
         delta,
         stored,
@@ -309,7 +323,7 @@ export function createAct(deps: ActDeps) {
   ): Promise<SignResult | null> {
     const result = await db.work(async (tx) => {
       const task = await lockTask(tx, request.taskId)
-      if (!signed.every((one) => documentOf(task, one.documentId).revision === one.base.revision)) return null
+      if (!signed.every((one) => documentOf(task, one.documentId).revision === one.baseNumber)) return null
       const now = clock.now()
       await deps.storage.record(
         tx,
@@ -318,12 +332,12 @@ export function createAct(deps: ActDeps) {
       for (const one of signed) {
         await appendSegment(tx, {
           document_id: one.documentId,
-          revision: one.base.revision + 1,
+          revision: one.baseNumber + 1,
           tenant_id: request.tenantId,
           task_id: request.taskId,
           object_id: one.stored.id,
           segment_bytes: one.delta.length,
-          size_bytes: one.made.bytes.length,
+          size_bytes: one.made.sizeBytes,
           sha256: one.made.sha256,
           created_at: now,
         })
@@ -354,7 +368,7 @@ export function createAct(deps: ActDeps) {
     }, request.tenantId)
     if (result !== null) {
       for (const one of signed) {
-        deps.signTasks.revisions.keep(one.documentId, one.base.revision + 1, one.made)
+        deps.signTasks.revisions.keepExtended(one.documentId, one.baseNumber + 1, one.base, one.delta)
       }
     }
     return result

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import type { Caller } from '#src/accounts/accounts.ts'
 import type { Ca } from '#src/ca/ca.ts'
 import type { Db } from '#src/db/db.ts'
-import type { Evidence } from '#src/evidence/evidence.ts'
-import { readSegments, readTask, refuseTask, type SignTasks } from '#src/sign-tasks/sign-tasks.ts'
+import { type Evidence, refuseEvidence } from '#src/evidence/evidence.ts'
+import { readSegments, readTask, type SignTasks } from '#src/sign-tasks/sign-tasks.ts'
 import { actCertificates } from './act-store.ts'
 
 export interface PackageDeps {
@@ -15,8 +15,14 @@ export interface PackageDeps {
   environment: () => { mode: string; developmentCa: boolean; simulators: string[] }
 }
 
-/** Contacts are the initiator's business; an account's id says nothing to the other parties. */
-const INITIATOR_ONLY = new Set(['/data/toCommit', '/actor/personCommit', '/actor/appCommit'])
+/** Contacts and addresses go to the initiator alone; an account's id says nothing to the other parties. */
+const INITIATOR_ONLY = new Set([
+  '/data/toCommit',
+  '/data/addressCommit',
+  '/data/userAgentCommit',
+  '/actor/personCommit',
+  '/actor/appCommit',
+])
 
 export function createPackages({ db, evidence, ca, signTasks, environment }: PackageDeps) {
   return async function evidencePackage(
@@ -32,7 +38,7 @@ export function createPackages({ db, evidence, ca, signTasks, environment }: Pac
       return { task, documents }
     })
     // A draft has no frozen document, so there is nothing to prove yet.
-    if (task.row.started_at === null) throw refuseTask('task_not_signing')
+    if (task.row.started_at === null) throw refuseEvidence('evidence_not_ready')
     const isInitiator = task.row.tenant_id === caller.subjectId
     const { mode, developmentCa, simulators } = environment()
     const certificates = await db.work((tx) => actCertificates(tx, taskId))

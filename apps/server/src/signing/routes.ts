@@ -23,8 +23,14 @@ export function addSigningRoutes({ http, signing, evidencePackage }: SigningRout
     answer: signResult,
     idempotency: 'steps',
     rateLimit: { max: 60, perMs: 60_000 },
-    handle: ({ caller, params, body, lang, complete }) =>
-      signing.sign(caller, params.token, plain(body), lang, complete),
+    handle: ({ caller, params, body, lang, complete, request }) =>
+      signing.sign(
+        caller,
+        params.token,
+        plain(body),
+        { lang, address: request.ip, userAgent: String(request.headers['user-agent'] ?? '').slice(0, 300) },
+        complete,
+      ),
   })
 
   http.route({

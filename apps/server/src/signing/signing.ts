@@ -69,6 +69,14 @@ export interface SigningDeps {
 
 export type Signing = ReturnType<typeof createSigning>
 
+/** What a request tells beside its content. */
+export interface Visit {
+  lang: Lang
+  /** Network address as the server sees it, proxies that are trusted resolved. */
+  address: string
+  userAgent: string
+}
+
 interface ChosenMark {
   appearance: Appearance | null
   /** A stored seal or signature, whose use is recorded. */
@@ -126,7 +134,7 @@ export function createSigning(deps: SigningDeps) {
     caller: SessionCaller,
     token: string,
     input: SignInput,
-    lang: Lang,
+    visit: Visit,
     complete?: (tx: Tx, answer: SignResult) => Promise<void>,
   ): Promise<SignResult> {
     // 1. Who is it, and may it sign now? Nothing is locked yet; transaction A decides.
@@ -136,7 +144,7 @@ export function createSigning(deps: SigningDeps) {
     if (underway.has(actorId)) throw refuseTask('signing_in_progress')
     underway.add(actorId)
     try {
-      return await signAdmitted(caller, admitted, input, lang, complete)
+      return await signAdmitted(caller, admitted, input, visit, complete)
     } finally {
       underway.delete(actorId)
     }
@@ -146,7 +154,7 @@ export function createSigning(deps: SigningDeps) {
     caller: SessionCaller,
     admitted: Admitted,
     input: SignInput,
-    lang: Lang,
+    visit: Visit,
     complete?: (tx: Tx, answer: SignResult) => Promise<void>,
   ): Promise<SignResult> {
     const task = await signTasks.ceremonies.bind(admitted)
@@ -167,7 +175,7 @@ export function createSigning(deps: SigningDeps) {
     const isCorp = actor.kind === 'corp'
     const consent = consentText(
       { title: task.row.title, documentCount: task.documents.length, actor, signerName: person.name },
-      lang,
+      visit.lang,
     )
     return await act.perform({
       taskId: task.row.id,
@@ -185,6 +193,16 @@ export function createSigning(deps: SigningDeps) {
         kind: 'code',
         codeId,
         consentSha256: createHash('sha256').update(consent, 'utf8').digest('hex'),
+      },
+      proof: {
+        identity: {
+          method: person.identity.method ?? '',
+          provider: person.identity.provider ?? '',
+          simulated: person.identity.simulated,
+          verifiedAt: person.identity.verifiedAt?.toISOString() ?? '',
+        },
+        address: visit.address,
+        userAgent: visit.userAgent,
       },
       documents,
       marks,

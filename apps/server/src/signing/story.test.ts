@@ -164,6 +164,12 @@ describe('a contract from upload to evidence', () => {
     ])
     expect(events.items.every((event) => event.logIndex !== null)).toBe(true)
     expect(events.items[8]?.actor.name).toBe('张三')
+    // How the signer had been proven, and from where it signed, belongs to the proof of its will.
+    expect(events.items[11]?.data).toMatchObject({
+      will: 'code',
+      identity: { method: 'person-2', simulated: true },
+      address: expect.stringMatching(/^10\./),
+    })
 
     const known = await stage.ok<VerificationReport>('POST', '/api/v1/verifications', { body: file })
     expect(known).toMatchObject({ ok: true, knownHere: true })
