@@ -147,8 +147,8 @@ function taskInput(fileId: string, { corp, businessId }: Demo) {
     ],
     fields: [
       place('company', 'seal', sampleKeywords.corp, 30, 30),
-      place('person', 'signature', sampleKeywords.person, 0, 40),
-      place('person', 'date', sampleKeywords.person, 0, 100),
+      place('person', 'signature', sampleKeywords.person, 45, 58),
+      place('person', 'date', sampleKeywords.person, 45, 112),
     ],
     ordered: true,
     autoStart: true,

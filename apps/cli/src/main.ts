@@ -20,6 +20,10 @@ const commands: Record<string, Command> = {
     summary: '离线验证证据包 · verify an evidence package offline',
     run: async (args) => (await import('./evidence.ts')).run(args),
   },
+  pades: {
+    summary: '直接对文件签名、验签、检查 · sign, verify and inspect files by hand',
+    run: async (args) => (await import('./pades.ts')).run(args),
+  },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),

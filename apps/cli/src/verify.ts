@@ -26,7 +26,8 @@ Exit code: 0 all valid and unchanged · 1 not, or no signature · 2 unreadable �
 
 export const run = command(usage, verify)
 
-async function verify(args: string[], lang: Lang): Promise<number> {
+/** Shared with `yinxin pades verify`. */
+export async function verify(args: string[], lang: Lang): Promise<number> {
   const { values, positionals } = readArguments(
     args,
     lang,
