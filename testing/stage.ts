@@ -284,9 +284,14 @@ export async function openStage(options: TestAppOptions & { at?: string } = {}) 
   }
 
   /** Waits until a task satisfies a condition, e.g. that a free signature has been made. */
-  async function until(token: string, taskId: string, fits: (task: SignTask) => boolean): Promise<SignTask> {
+  async function until(
+    token: string,
+    taskId: string,
+    fits: (task: SignTask) => boolean,
+    timeoutMs = 15_000,
+  ): Promise<SignTask> {
     let last: SignTask | null = null
-    for (let tries = 0; tries < 300; tries++) {
+    for (let tries = 0; tries < timeoutMs / 50; tries++) {
       last = await task(token, taskId)
       if (fits(last)) return last
       await new Promise((resolve) => setTimeout(resolve, 50))

@@ -167,6 +167,32 @@ describe('death between any two steps of a signing', () => {
     expect(killed).toEqual(DEATHS.map(({ point, pass }) => `${point}/${pass}`))
   })
 
+  it('makes a free signature that a death interrupted, without anybody asking', async () => {
+    let stage = await start('signing.after-store')
+    const fileId = await stage.upload(corp.token, pdf)
+    const task = await stage.createTask(corp.token, {
+      documents: [{ ref: 'd', fileId }],
+      actors: [
+        {
+          ref: 'corp',
+          kind: 'corp',
+          role: 'sign',
+          name: corp.name,
+          subjectId: corp.corpId,
+          freeSignBusinessId: corp.businessId,
+        },
+      ],
+      autoStart: true,
+    })
+    await child?.reached
+    await child?.kill()
+    stage = await start(null)
+    const done = await stage.until(corp.token, task.id, (one) => one.status === 'finished', 90_000)
+    expect(done.documents.map((one) => one.revision)).toEqual([1])
+    await expectWhole(stage, corp, done)
+    expect(await usageOf(task.id)).toBe(1)
+  }, 120_000)
+
   /** After a death the act is held by nobody; a new one may begin at the latest when its lease has ended. */
   async function signAgain(
     stage: Stage,
