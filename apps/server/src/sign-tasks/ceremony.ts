@@ -89,6 +89,8 @@ export function createCeremonies(deps: CeremonyDeps) {
   /** Ties the actor to the admitted subject and notes the first view, under the row lock. */
   async function bind(admitted: Admitted): Promise<Task> {
     const { actor, subjectId, visitor } = admitted
+    // A draft may still change: it knows its actors only by what the initiator wrote.
+    if (admitted.task.row.status === 'draft') return admitted.task
     const isViewed = actor.status !== 'ready'
     if (actor.subject_id === subjectId && isViewed) return admitted.task
     return await db.work(async (tx) => {
@@ -102,7 +104,7 @@ export function createCeremonies(deps: CeremonyDeps) {
         current.subject_id = subjectId
         current.person_id = personId
       }
-      if (task.row.status !== 'draft') await insertParty(tx, task.row.id, task.row.tenant_id, subjectId)
+      await insertParty(tx, task.row.id, task.row.tenant_id, subjectId)
       if (task.row.status === 'signing' && current.role === 'sign' && current.status === 'ready') {
         await transition(tx, task, { kind: 'view', actorId: current.id }, actorAuthor(current, visitor))
       }

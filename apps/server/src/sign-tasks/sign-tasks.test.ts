@@ -319,8 +319,13 @@ describe('drafts and lists', () => {
       'keyword_not_found',
     )
     // Before the start the actor sees nothing of it, even with a session of its own.
-    const visitor = await visit(draft, { ...one }).catch(() => null)
-    expect(visitor).toBeNull()
+    const early = await visit(await stage.task(corp.token, draft.id), one)
+    expect(early.ceremony).toMatchObject({ step: 'wait', task: null })
+    const content = `/api/v1/ceremonies/${early.linkToken}/documents/${draft.documents[0]?.documentId}/content`
+    expect((await stage.call('GET', content, { token: early.token })).status).toBe(409)
+    expect((await stage.call('GET', `/api/v1/sign-tasks/${draft.id}`, { token: early.token })).status).toBe(
+      404,
+    )
     const begun = await start()
     expect(begun.body.status, JSON.stringify(begun.body)).toBe('signing')
     expect(codeOf(await post('actors', actors))).toBe('task_not_draft')

@@ -51,7 +51,7 @@ export { type Admitted, actorAuthor, signCodeKey } from './ceremony.ts'
 export { consentText } from './consent.ts'
 export { refuse as refuseTask } from './errors.ts'
 export type { SignTaskFact, SignTaskFacts, SignTaskFactType } from './facts.ts'
-export { isAwaited, isOver } from './lifecycle.ts'
+export { isAwaited, isOver, type TaskStatus } from './lifecycle.ts'
 export type { Revision, Revisions } from './revisions.ts'
 export {
   type ActorRow,

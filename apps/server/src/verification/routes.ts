@@ -36,14 +36,18 @@ export function addVerificationRoutes(deps: {
     consumes: ['application/pdf'],
     answer: verificationReport,
     rateLimit: { max: 30, perMs: 60_000 },
-    handle: async ({ upload, lang }) => {
+    handle: async ({ upload, lang, request }) => {
       const content = upload(deps.uploadLimitBytes)
-      const chunks: Uint8Array[] = []
-      for await (const chunk of content) chunks.push(chunk)
-      return await deps.verification.verify(Buffer.concat(chunks), {
-        fileName: content.fileName ?? null,
-        lang,
-      })
+      const declared = Number(request.headers['content-length'] ?? deps.uploadLimitBytes)
+      const release = deps.verification.reserve(declared)
+      try {
+        const chunks: Uint8Array[] = []
+        for await (const chunk of content) chunks.push(chunk)
+        const fileName = content.fileName ?? null
+        return await deps.verification.verify(Buffer.concat(chunks), { fileName, lang })
+      } finally {
+        release()
+      }
     },
   })
 }

@@ -70,6 +70,14 @@ describe('the report on a file', () => {
     })
   })
 
+  it('holds only so much in memory at a time', () => {
+    const room = verification(own)
+    const release = room.reserve(500 * 1024 * 1024)
+    expect(() => room.reserve(50 * 1024 * 1024)).toThrow(/verification_busy/)
+    release()
+    room.reserve(50 * 1024 * 1024)()
+  })
+
   it('ends a thread that takes too long', async () => {
     await expect(verification(own, { deadlineMs: 1 }).verify(signed, asked)).rejects.toMatchObject({
       code: 'verification_too_long',

@@ -27,6 +27,8 @@ export type VerifyAnswer =
 export type Verification = ReturnType<typeof createVerification>
 
 const DEADLINE_MS = 20_000
+/** Of files that are being received or read at the same time. */
+const HELD_BYTES_MAX = 512 * 1024 * 1024
 
 export function createVerification({
   ca,
@@ -36,7 +38,22 @@ export function createVerification({
 }: VerificationDeps) {
   const place = createPlaces(concurrency)
 
+  let heldBytes = 0
+
   return {
+    /**
+     * Takes room in memory for a file before it is read; call the returned function when it is done with.
+     * @throws `verification_busy`
+     */
+    reserve(sizeBytes: number): () => void {
+      // A single file always fits, so that the limit on uploads alone decides on its size.
+      if (heldBytes > 0 && heldBytes + sizeBytes > HELD_BYTES_MAX) throw refuse('verification_busy')
+      heldBytes += sizeBytes
+      return () => {
+        heldBytes -= sizeBytes
+      }
+    },
+
     /** @throws `verification_unreadable`, `verification_too_long` */
     async verify(
       pdf: Uint8Array,
