@@ -49,3 +49,13 @@ export function runCommand(args: string[], environment: Record<string, string>):
     },
   }
 }
+
+/** Runs the command to its end. */
+export async function yinxin(
+  args: string[],
+  environment: Record<string, string> = {},
+): Promise<{ code: number | NodeJS.Signals | null; stdout: string; stderr: string }> {
+  const ran = runCommand(args, environment)
+  const code = await ran.ended
+  return { code, stdout: ran.stdout(), stderr: ran.stderr() }
+}

@@ -1,0 +1,230 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { deflateSync } from 'node:zlib'
+import { verifyPdf } from '@yinxin/pades'
+import {
+  buildTimestampResponse,
+  generateSigner,
+  issueCertificate,
+  issueTimestampToken,
+  parseTimestampRequest,
+  toPem,
+} from '@yinxin/pki'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { samplePdf } from '../../../packages/pades/test-files.ts'
+import { createTestPki } from '../../../packages/pades/test-pki.ts'
+import { yinxin } from '../../../testing/children/run-command.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'yinxin-pades-cli-'))
+const pki = createTestPki(new Date())
+const tsa = pki.issue('ecdsa-p256-sha256', 'Test TSA', 'timestamping')
+let server: Server
+let tsaUrl = ''
+
+beforeAll(async () => {
+  // A timestamp authority as others run them: DER over HTTP (RFC 3161 §3.4).
+  server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const asked = parseTimestampRequest(Buffer.concat(chunks))
+    const token = issueTimestampToken(
+      {
+        messageImprint: asked.messageImprint,
+        serial: Uint8Array.of(7),
+        genTime: new Date(),
+        policyOid: '1.3.6.1.4.1.99999.1',
+        ...(asked.nonce === undefined ? {} : { nonce: asked.nonce }),
+      },
+      tsa.signer,
+      tsa.certificates[0] as Uint8Array,
+      tsa.certificates.slice(1),
+    )
+    response.writeHead(200, { 'content-type': 'application/timestamp-reply' })
+    response.end(buildTimestampResponse({ token }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  tsaUrl = `http://127.0.0.1:${address.port}/`
+})
+afterAll(() => {
+  server.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function file(name: string, content: Uint8Array | string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+/** Key and self-signed certificate in files. */
+function identity(algorithm: 'rsa-pkcs1-sha256' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384'): string[] {
+  const { signer, privateKey } = generateSigner(algorithm)
+  const now = Date.now()
+  const certificate = issueCertificate(
+    {
+      subject: { C: 'CN', CN: '王小明' },
+      spki: signer.spki,
+      serial: Uint8Array.of(9),
+      notBefore: new Date(now - 86_400_000),
+      notAfter: new Date(now + 86_400_000 * 300),
+      issuer: 'self',
+      profile: 'root-ca',
+    },
+    signer,
+  )
+  const key = file(`${algorithm}.key`, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+  return ['--key', key, '--cert', file(`${algorithm}.pem`, toPem(certificate, 'CERTIFICATE'))]
+}
+
+const plain = file('plain.pdf', samplePdf())
+const out = join(folder, 'signed.pdf')
+const signIt = (...options: string[]) => yinxin(['pades', 'sign', plain, out, ...options])
+
+describe('yinxin pades', () => {
+  it('signs with RSA and both curves, at B-B and B-T', async () => {
+    for (const algorithm of ['rsa-pkcs1-sha256', 'ecdsa-p256-sha256', 'ecdsa-p384-sha384'] as const) {
+      for (const [level, ...more] of [['B-B'], ['B-T', '--tsa', tsaUrl]] as const) {
+        const ran = await signIt(...identity(algorithm), '--level', level, ...more, '--reason', '同意')
+        expect(ran.code, ran.stderr).toBe(0)
+        const report = verifyPdf(readFileSync(out))
+        expect(report.signatures).toMatchObject([
+          { status: 'valid', level, signer: '王小明', reason: '同意', coversWholeDocument: true },
+        ])
+        expect((await yinxin(['pades', 'verify', out])).code).toBe(0)
+      }
+    }
+  })
+
+  it('writes B-B without being asked, and B-T where only an authority is named', async () => {
+    const keys = identity('ecdsa-p256-sha256')
+    await signIt(...keys)
+    expect(verifyPdf(readFileSync(out)).signatures[0]?.level).toBe('B-B')
+    await signIt(...keys, '--tsa', tsaUrl)
+    expect(verifyPdf(readFileSync(out)).signatures[0]?.level).toBe('B-T')
+  })
+
+  it('shows name and date, or a picture, at the place given, and refuses a place outside the page', async () => {
+    const keys = identity('ecdsa-p256-sha256')
+    expect((await signIt(...keys, '--page', '1', '--rect', '20,20,120,40')).code).toBe(0)
+    expect(readFileSync(out).toString('latin1')).toContain('/Rect[20 20 140 60]')
+    expect(verifyPdf(readFileSync(out)).signatures[0]?.pages).toEqual([0])
+
+    const png = file('stamp.png', redPng())
+    expect((await signIt(...keys, '--rect', '20,20,120,40', '--image', png)).code).toBe(0)
+    expect(readFileSync(out).toString('latin1')).toContain('/Subtype/Image')
+
+    rmSync(out)
+    for (const [rect, page] of [
+      ['250,20,120,40', '1'],
+      ['20,20,120,40', '2'],
+    ] as const) {
+      const ran = await signIt(...keys, '--rect', rect, '--page', page)
+      expect(ran.code).toBe(2)
+      expect(existsSync(out)).toBe(false)
+    }
+    expect((await signIt(...keys, '--rect', '250,20,120,40', '--lang', 'en')).stderr).toContain(
+      'outside the page',
+    )
+  })
+
+  it('certifies, and then lets only signatures follow', async () => {
+    const keys = identity('ecdsa-p256-sha256')
+    expect((await signIt(...keys, '--certify')).code).toBe(0)
+    expect(verifyPdf(readFileSync(out)).signatures[0]?.certifies).toBe(2)
+    const again = join(folder, 'again.pdf')
+    expect((await yinxin(['pades', 'sign', out, again, ...keys])).code).toBe(0)
+    expect(verifyPdf(readFileSync(again)).ok).toBe(true)
+    expect((await yinxin(['pades', 'sign', again, again, ...keys, '--certify'])).code).toBe(2)
+  })
+
+  it('refuses what it cannot do, by name and before writing', async () => {
+    rmSync(out, { force: true })
+    const keys = identity('ecdsa-p256-sha256')
+    const [, key = '', , cert = ''] = keys
+    const [, , , otherCert = ''] = identity('rsa-pkcs1-sha256')
+    const cases: [number, string, string[]][] = [
+      [2, '级别 B-LTA 暂不可用', [...keys, '--level', 'B-LTA', '--tsa', tsaUrl]],
+      [2, '未取得时间戳', [...keys, '--tsa', `${tsaUrl.slice(0, -1).replace(/\d+$/, '')}9/`]],
+      [64, 'B-T 需要', [...keys, '--level', 'B-T']],
+      [64, '--level 只能是', [...keys, '--level', 'B-X']],
+      [64, '需要 --key', ['--cert', cert]],
+      [64, '不匹配', ['--key', key, '--cert', otherCert]],
+      [64, '不是可用的私钥', ['--key', cert, '--cert', cert]],
+      [64, '--rect 须为', [...keys, '--rect', '1,2,3']],
+      [64, '需要 --rect', [...keys, '--page', '1']],
+      [64, '--page 从 1 起', [...keys, '--rect', '1,1,9,9', '--page', '0']],
+    ]
+    for (const [code, text, options] of cases) {
+      const ran = await signIt(...options)
+      expect(ran.code, options.join(' ')).toBe(code)
+      expect(ran.stderr).toContain(text)
+      expect(existsSync(out)).toBe(false)
+    }
+    expect((await yinxin(['pades', 'sign', file('no.pdf', 'x'), out, ...keys])).code).toBe(2)
+    expect((await yinxin(['pades', 'sign', plain, join(folder, 'no/such/folder.pdf'), ...keys])).code).toBe(2)
+  })
+
+  it('inspects', async () => {
+    const ran = await yinxin(['pades', 'inspect', plain, '--json'])
+    expect(JSON.parse(ran.stdout)).toMatchObject({ ok: true, pageCount: 1, signatures: 0 })
+    expect((await yinxin(['pades', 'inspect', plain])).stdout).toContain('页数')
+    expect(await yinxin(['pades', 'inspect', file('no.pdf', 'x'), '--json'])).toMatchObject({ code: 2 })
+  })
+
+  it('accepts a certificate made by openssl as it is', async (context) => {
+    const key = join(folder, 'openssl.key')
+    const cert = join(folder, 'openssl.pem')
+    try {
+      execFileSync(
+        'openssl',
+        [
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+          '-days',
+          '9',
+          '-subj',
+          '/CN=Anybody',
+        ],
+        { stdio: 'ignore' },
+      )
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (process.env.CI === 'true') throw new Error('openssl is missing')
+      console.warn('SKIPPED: openssl is not installed')
+      return context.skip()
+    }
+    expect((await signIt('--key', key, '--cert', cert)).code).toBe(0)
+    expect((await yinxin(['pades', 'verify', out, '--trust', cert])).code).toBe(0)
+  })
+})
+
+/** A red picture of 4 × 2 pixels. */
+function redPng(): Uint8Array {
+  const chunk = (type: string, data: Uint8Array) => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(data.length)
+    return Buffer.concat([length, Buffer.from(type, 'latin1'), data, Buffer.alloc(4)])
+  }
+  const head = Buffer.from([0, 0, 0, 4, 0, 0, 0, 2, 8, 2, 0, 0, 0])
+  const row = Buffer.from([0, ...Array.from({ length: 4 }, () => [200, 0, 0]).flat()])
+  return Buffer.concat([
+    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+    chunk('IHDR', head),
+    chunk('IDAT', deflateSync(Buffer.concat([row, row]))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
