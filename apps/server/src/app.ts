@@ -18,6 +18,8 @@ import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
 import { createEvidence } from './evidence/evidence.ts'
 import { addLogRoutes } from './evidence/routes.ts'
+import { createFasc } from './fasc/fasc.ts'
+import { addFascRoutes } from './fasc/routes.ts'
 import { addHealthRoutes } from './http/health.ts'
 import { createHttp } from './http/http.ts'
 import { createIdentityBureau } from './identity/bureau.ts'
@@ -172,6 +174,21 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     mode: config.mode,
     retryMs: config.callbackRetryMs,
   })
+  const fasc = createFasc({
+    db,
+    clock,
+    jobs,
+    outbox,
+    kms,
+    storage,
+    accounts,
+    seals,
+    documents,
+    signTasks,
+    verification,
+    webhooks,
+    baseUrl: config.baseUrl,
+  })
 
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
@@ -203,6 +220,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   addSigningRoutes({ http, signing, evidencePackage })
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
+  addFascRoutes({ http, fasc, log })
   addOutboxRoute({ http, notifications, mode: config.mode })
   jobs.define('http.prune', z.looseObject({}), () => http.prune())
   jobs.schedule('http.prune', '*/10 * * * *')
@@ -227,6 +245,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     evidencePackage,
     verification,
     webhooks,
+    fasc,
     environment,
     http,
     /** In reverse: requests end first, then jobs, then what both stand on. */
