@@ -2,9 +2,10 @@
  * The door to PostgreSQL: two pools that differ only in the role they act under. Every statement runs inside
  * a transaction that says for whom it acts; row-level security does the rest.
  */
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { Kysely, type Transaction } from 'kysely'
 import pg from 'pg'
 import { Refusal } from '#src/errors.ts'
+import { actingFor, isStalePlan, leanDialect } from './driver.ts'
 import { refuse } from './errors.ts'
 
 /**
@@ -45,9 +46,7 @@ export function openDb(options: DbOptions): Db {
   ) {
     try {
       return await kysely.transaction().execute(async (tx) => {
-        // Local to the transaction: a pooled connection never remembers the last tenant.
-        if (subjectId !== undefined)
-          await sql`select set_config('app.subject', ${subjectId}, true)`.execute(tx)
+        if (subjectId !== undefined) await tx.executeQuery(actingFor(subjectId))
         return await work(tx as Tx)
       })
     } catch (error) {
@@ -65,12 +64,13 @@ export function openDb(options: DbOptions): Db {
 }
 
 function openPool(options: DbOptions, role: string): Kysely<unknown> {
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: openRolePool(options, role) }) })
+  return new Kysely<unknown>({ dialect: leanDialect(openRolePool(options, role, { pipeline: true })) })
 }
 
 /** A pool of connections under one role; for the job queue, everyone else goes through {@link Db}. */
-export function openRolePool(options: DbOptions, role: string): pg.Pool {
+export function openRolePool(options: DbOptions, role: string, more: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({
+    ...more,
     connectionString: options.url,
     application_name: role.replace('_', '-'),
     options: `-c role=${role}`,
@@ -123,6 +123,8 @@ export function translateDatabaseError(error: unknown): unknown {
   if (CONNECTION_CODES.has(code) || /^(08|57P0[1-5]|53)/.test(code) || CONNECTION_TEXTS.test(error.message)) {
     return refuse('database_unavailable', {}, error)
   }
-  if (code === '57014' || code === '55P03') return refuse('database_busy', {}, error)
+  // 22021 and 22P05: a null character, which no text in PostgreSQL can hold. Only input brings one in.
+  if (code === '22021' || code === '22P05') return refuse('text_not_storable', {}, error)
+  if (code === '57014' || code === '55P03' || isStalePlan(error)) return refuse('database_busy', {}, error)
   return error
 }
