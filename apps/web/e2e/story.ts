@@ -18,8 +18,9 @@ export async function newestMessage(
   for (let tries = 0; tries < 200; tries++) {
     const answer = await fetch(`${url}/sandbox/outbox?to=${encodeURIComponent(to)}`)
     const { messages } = (await answer.json()) as { messages: OutboxMessage[] }
-    const found = messages.find((message) => message.id !== after && fits(message))
-    if (found) return found
+    // Newest first: as long as the one known before is the first that fits, nothing new has come.
+    const newest = messages.find(fits)
+    if (newest && newest.id !== after) return newest
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`no such message came to ${to}`)

@@ -19,6 +19,7 @@ export function HomePage() {
   })
   const toSign = received.data?.items.filter((task) => task.myTurn) ?? []
   const running = initiated.data?.items ?? []
+  const ended = running.filter((task) => task.status !== 'signing' && task.status !== 'draft')
   const steps = [
     {
       done: me.person.identity.verified,
@@ -80,6 +81,15 @@ export function HomePage() {
           tasks={running.filter((task) => task.status === 'signing')}
           to="/tasks?role=initiated"
         />
+        {ended.length > 0 && (
+          <TaskSection
+            title={t('homeEnded')}
+            none=""
+            query={initiated}
+            tasks={ended}
+            to="/tasks?status=finished"
+          />
+        )}
       </div>
     </main>
   )

@@ -37,6 +37,7 @@ export const consoleWords = {
   homeToSignNone: ['没有等着你签的文件', 'Nothing waits for your signature'],
   homeRunning: ['我发起的，进行中', 'Sent by me, under way'],
   homeRunningNone: ['没有进行中的任务', 'Nothing under way'],
+  homeEnded: ['最近结束', 'Recently ended'],
   homeSetup: ['准备工作', 'Getting ready'],
   homeSetupIdentity: ['完成实名核验', 'Prove your identity'],
   homeSetupIdentityWhy: ['签署人和企业管理员都需要', 'Signers and administrators need it'],
