@@ -80,6 +80,20 @@ describe('facts', () => {
     expect(heard.all?.filter((fact) => fact.type === 'task.echo')).toHaveLength(1)
   })
 
+  it('of one change arrive in their order, and are of one tenant', async () => {
+    const tenantId = newId()
+    const fact = (type: string) => ({ type, tenantId, subjectKey: 'order', payload: {} })
+    await db.as(tenantId, (tx) => outbox.append(tx, [fact('task.b'), fact('task.started'), fact('task.a')]))
+    expect(await jobs.drain()).toEqual([])
+    const ofOrder = (facts: Fact[] | undefined) =>
+      facts?.filter((one) => one.subjectKey === 'order').map((one) => one.type)
+    expect(ofOrder(heard.all)).toEqual(['task.b', 'task.started', 'task.a'])
+    expect(ofOrder(heard.started)).toEqual(['task.started'])
+    await expect(
+      db.work((tx) => outbox.append(tx, [fact('task.a'), { ...fact('task.a'), tenantId: newId() }])),
+    ).rejects.toThrow('one tenant')
+  })
+
   it('cannot be written in the name of another tenant', async () => {
     await expect(
       db.as(newId(), (tx) =>

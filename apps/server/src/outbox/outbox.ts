@@ -5,8 +5,10 @@
 import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
+import { Refusal } from '#src/errors.ts'
 import { newId } from '#src/ids.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
+import { insertFacts, takeDeliveries } from './store.ts'
 import type { OutboxTables } from './tables.ts'
 
 export interface Fact {
@@ -20,9 +22,11 @@ export interface Fact {
   payload: Record<string, unknown>
 }
 
+export type NewFact = Omit<Fact, 'id' | 'at'>
+
 export interface Outbox {
-  /** Writes a fact into the open transaction and queues its delivery there; returns its id. */
-  append(tx: Tx, fact: Omit<Fact, 'id' | 'at'>): Promise<string>
+  /** Writes facts of one tenant into the open transaction and queues their delivery there, as one job. */
+  append(tx: Tx, facts: NewFact | readonly NewFact[]): Promise<void>
   /**
    * Hears of facts of these types, each in a worker transaction of its own that acts for the fact's tenant.
    * Facts may arrive out of order. No outside calls in there: queue a job. Names are for ever.
@@ -35,13 +39,34 @@ interface Subscriber {
   handler: (fact: Fact, tx: Tx) => Promise<void>
 }
 
+const deliverySchema = z.object({ factId: z.uuid(), subscriber: z.string() })
+type Delivery = z.output<typeof deliverySchema>
+
 export function createOutbox({ db, clock, jobs }: { db: Db; clock: Clock; jobs: Jobs }): Outbox {
   const subscribers = new Map<string, Subscriber>()
 
-  jobs.define('outbox.deliver', z.object({ factId: z.uuid(), subscriber: z.string() }), async (delivery) => {
-    const subscriber = subscribers.get(delivery.subscriber)
-    // Thrown, not dropped: the job waits for a release that knows the subscriber again.
-    if (!subscriber) throw new Error(`nobody listens under the name ${delivery.subscriber}`)
+  /**
+   * Everything of one `append` in one transaction. When a subscriber fails, nothing of it holds, and each
+   * delivery becomes a job of its own: from there on nobody waits for another's mending.
+   */
+  jobs.define(
+    'outbox.deliver-all',
+    z.object({ tenantId: z.uuid(), deliveries: z.array(deliverySchema) }),
+    async ({ tenantId, deliveries }) => {
+      try {
+        await db.work((tx) => deliver(tx, deliveries), tenantId)
+      } catch (error) {
+        if (error instanceof Refusal && error.kind === 'unavailable') throw error
+        await db.work(async (tx) => {
+          for (const one of deliveries) {
+            await jobs.enqueue(tx, 'outbox.deliver', one, { key: `${one.factId}:${one.subscriber}` })
+          }
+        })
+      }
+    },
+  )
+
+  jobs.define('outbox.deliver', deliverySchema, async (delivery) => {
     const { tenant_id } = await db.work((tx) =>
       tx
         .withTables<OutboxTables>()
@@ -50,55 +75,40 @@ export function createOutbox({ db, clock, jobs }: { db: Db; clock: Clock; jobs: 
         .where('id', '=', delivery.factId)
         .executeTakeFirstOrThrow(),
     )
-    await db.work((tx) => deliver(tx, delivery.factId, delivery.subscriber, subscriber), tenant_id)
+    await db.work((tx) => deliver(tx, [delivery]), tenant_id)
   })
 
-  async function deliver(tx: Tx, factId: string, name: string, subscriber: Subscriber): Promise<void> {
-    const t = tx.withTables<OutboxTables>()
-    const first = await t
-      .insertInto('outbox_deliveries')
-      .values({ fact_id: factId, subscriber: name, at: clock.now() })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirstOrThrow()
-    if (first.numInsertedOrUpdatedRows !== 1n) return
-    const row = await t
-      .selectFrom('outbox_facts')
-      .select(['id', 'type', 'tenant_id', 'subject_key', 'at', 'payload'])
-      .where('id', '=', factId)
-      .executeTakeFirstOrThrow()
-    await subscriber.handler(
-      {
-        id: row.id,
-        type: row.type,
-        tenantId: row.tenant_id,
-        subjectKey: row.subject_key,
-        at: row.at,
-        payload: row.payload as Record<string, unknown>,
-      },
-      tx,
-    )
+  async function deliver(tx: Tx, deliveries: readonly Delivery[]): Promise<void> {
+    const taken = await takeDeliveries(tx, deliveries, clock.now())
+    for (const { factId, subscriber: name } of deliveries) {
+      const fact = taken.find((one) => one.fact.id === factId && one.subscriber === name)?.fact
+      if (fact === undefined) continue
+      const subscriber = subscribers.get(name)
+      // Thrown, not dropped: the job waits for a release that knows the subscriber again.
+      if (!subscriber) throw new Error(`nobody listens under the name ${name}`)
+      await subscriber.handler(fact, tx)
+    }
   }
 
   return {
-    async append(tx, fact) {
-      const id = newId()
-      await tx
-        .withTables<OutboxTables>()
-        .insertInto('outbox_facts')
-        .values({
-          id,
-          type: fact.type,
-          tenant_id: fact.tenantId,
-          subject_key: fact.subjectKey,
-          at: clock.now(),
-          payload: JSON.stringify(fact.payload),
-        })
-        .execute()
-      for (const [name, { types }] of subscribers) {
-        if (types !== '*' && !types.includes(fact.type)) continue
-        await jobs.enqueue(tx, 'outbox.deliver', { factId: id, subscriber: name }, { key: `${id}:${name}` })
-      }
-      return id
+    async append(tx, given) {
+      const facts = (Array.isArray(given) ? (given as readonly NewFact[]) : [given as NewFact]).map(
+        (fact) => ({
+          ...fact,
+          id: newId(),
+        }),
+      )
+      const tenantId = facts[0]?.tenantId
+      if (tenantId === undefined) return
+      if (facts.some((fact) => fact.tenantId !== tenantId))
+        throw new Error('facts of one append have one tenant')
+      await insertFacts(tx, facts, clock.now())
+      const deliveries = facts.flatMap(({ id, type }) =>
+        [...subscribers]
+          .filter(([, { types }]) => types === '*' || types.includes(type))
+          .map(([subscriber]): Delivery => ({ factId: id, subscriber })),
+      )
+      if (deliveries.length > 0) await jobs.enqueue(tx, 'outbox.deliver-all', { tenantId, deliveries })
     },
 
     subscribe(types, subscriber, handler) {
