@@ -105,6 +105,66 @@ describe('values', () => {
   })
 })
 
+describe('text with a null character', () => {
+  it('is refused as the input it is, in a column and in a document', async () => {
+    const alice = newId()
+    const attempts: ((tx: Tx) => Promise<unknown>)[] = [
+      (tx: Tx) => write(tx, alice, 'a\0b'),
+      (tx: Tx) => sql`select ${JSON.stringify({ text: 'a\0b' })}::jsonb`.execute(tx),
+    ]
+    for (const attempt of attempts) {
+      await expect(db.as(alice, attempt)).rejects.toMatchObject({
+        name: 'Refusal',
+        code: 'text_not_storable',
+        kind: 'invalid',
+      })
+    }
+  })
+})
+
+describe('a table that changes under its plans', () => {
+  it('costs each connection one refusal that asks to try again', async () => {
+    const owner = new pg.Client({ connectionString: database.ownerUrl })
+    await owner.connect()
+    await owner.query(`set role yinxin_owner;
+      create table changing (id integer primary key); alter table changing enable row level security;
+      create policy worker_rows on changing to yinxin_worker using (true) with check (true);
+      grant select on changing to yinxin_worker`)
+    const all = (tx: Tx) => sql`select * from changing`.execute(tx)
+    await db.work(all)
+    await owner.query('alter table changing add column more text')
+    await owner.end()
+    await expect(db.work(all)).rejects.toMatchObject({ code: 'database_busy' })
+    expect((await db.work(all)).rows).toEqual([])
+  })
+})
+
+describe('a transaction', () => {
+  it('that an error has aborted is not taken for a commit', async () => {
+    const alice = newId()
+    const swallowed = db.as(alice, async (tx) => {
+      await write(tx, alice, 'swallowed')
+      await sql`select 1 / 0`.execute(tx).catch(() => undefined)
+    })
+    await expect(swallowed).rejects.toThrow()
+    expect(await db.as(alice, texts)).toEqual([])
+  })
+
+  it('without statements ends without any, and the next one begins anew', async () => {
+    const alice = newId()
+    await db.as(alice, async () => undefined)
+    await expect(db.as(alice, (tx) => write(tx, newId(), 'forged'))).rejects.toThrow(/row-level security/)
+    await db.as(alice, (tx) => write(tx, alice, 'mine'))
+    expect(await db.as(alice, texts)).toEqual(['mine'])
+  })
+
+  it('takes a subject as text, whatever it holds', async () => {
+    const odd = "a'; select 1; --"
+    const subject = sql<{ s: string }>`select current_setting('app.subject') as s`
+    expect(await db.as(odd, async (tx) => (await subject.execute(tx)).rows)).toEqual([{ s: odd }])
+  })
+})
+
 describe('an unreachable database', () => {
   it('is a refusal that says so, with nothing of the connection in its text', async () => {
     const dead = openDb({ url: 'postgres://user:secret@127.0.0.1:1/x' })

@@ -6,6 +6,11 @@ export const refuse = defineRefusals({
     zh: '数据库暂时不可用，请稍后重试；已完成的操作不会丢失。',
     en: 'The database is not available for the moment. Try again shortly; nothing already done is lost.',
   },
+  text_not_storable: {
+    kind: 'invalid',
+    zh: '文字中含有无法保存的字符（空字符 U+0000），请删除后重试。',
+    en: 'The text has a character that cannot be stored (the null character U+0000). Remove it and try again.',
+  },
   database_busy: {
     kind: 'unavailable',
     zh: '数据库繁忙，操作超时，未做任何更改，请稍后重试。',

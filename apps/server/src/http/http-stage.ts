@@ -120,13 +120,18 @@ function declareRoutes({ route }: Http, db: Db) {
     url: '/api/v1/steps',
     summary: 'Works in several transactions.',
     access: 'session',
-    body: z.object({ crash: z.boolean().optional(), fail: z.boolean().optional() }),
+    body: z.object({
+      crash: z.boolean().optional(),
+      fail: z.boolean().optional(),
+      slow: z.boolean().optional(),
+    }),
     answer: z.object({ n: z.number() }),
     idempotency: 'steps',
     async handle({ caller, body, complete }) {
       seen.handled += 1
       const answer = { n: seen.handled }
       if (body.fail) throw refuse('test_unavailable')
+      if (body.slow) await new Promise<void>((resolve) => (seen.release = resolve))
       await db.as(caller.subjectId, (tx) => complete(tx, answer))
       if (body.crash) throw new Error('crashed after the commit')
       return answer

@@ -82,6 +82,18 @@ describe('problems', () => {
     ])
   })
 
+  it('answer addresses that no router can read like any unknown one, without repeating them', async () => {
+    for (const path of ['/api/v1/broken/%zz', `/api/v1/broken/${'TOKEN'.repeat(100)}`]) {
+      const answer = await fetch(base + path)
+      const text = await answer.text()
+      expect(answer.headers.get('content-type')).toContain('application/problem+json')
+      expect([answer.status, JSON.parse(text)]).toMatchObject([404, { code: 'route_unknown' }])
+      expect(answer.headers.get('x-request-id')).toBe(JSON.parse(text).requestId)
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(text).not.toMatch(/TOKEN|%zz/)
+    }
+  })
+
   it('never log the path of a link', async () => {
     lines.length = 0
     await fetch(`${base}/api/v1/broken/TOKEN-IN-PATH`)

@@ -15,7 +15,8 @@ import { createIdempotency, type Sealer } from './idempotency.ts'
 import { addOpenApi } from './openapi.ts'
 import { createErrorHandler } from './problem.ts'
 import { createRoute, type Route } from './route.ts'
-import { addSecurityHeaders } from './security-headers.ts'
+import { STREAMED_TYPES } from './media-types.ts'
+import { addSecurityHeaders, setSecurityHeaders } from './security-headers.ts'
 
 export type { AppCaller, Authentication, Caller, SessionCaller } from './authentication.ts'
 export type { Sealer } from './idempotency.ts'
@@ -28,14 +29,6 @@ export type { Upload } from './upload.ts'
 
 /** JSON bodies; files are streamed and have their own limit. */
 const JSON_LIMIT_BYTES = 2 * 1024 * 1024
-
-/** Media types that are handed to the route as a stream. */
-const STREAMED_TYPES = [
-  'application/pdf',
-  'application/octet-stream',
-  'application/zip',
-  'application/timestamp-query',
-]
 
 export interface HttpOptions {
   baseUrl: string
@@ -68,6 +61,7 @@ export interface Http {
 export async function createHttp(options: HttpOptions): Promise<Http> {
   const { db, clock, log } = options
   const https = options.baseUrl.startsWith('https:')
+  const handleError = createErrorHandler(log)
   const app = fastify({
     logger: false,
     bodyLimit: JSON_LIMIT_BYTES,
@@ -84,10 +78,16 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     // Idle keep-alive connections must not hold up a stop.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 300 },
+    // Addresses that the router cannot read come this way, past every hook; its own answer would repeat them.
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id)
+      setSecurityHeaders(reply, request.url, { https })
+      handleError(error, request, reply)
+    },
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.setErrorHandler(createErrorHandler(log))
+  app.setErrorHandler(handleError)
   app.setNotFoundHandler(() => {
     throw refuse('route_unknown')
   })

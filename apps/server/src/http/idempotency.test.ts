@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bearer, type HttpStage, openHttpStage, other, person, seen } from './http-stage.ts'
+import { bearer, clock, type HttpStage, openHttpStage, other, person, seen } from './http-stage.ts'
 
 let stage: HttpStage
 
@@ -57,6 +57,26 @@ describe('idempotency keys', () => {
     expect((await stage.post('/api/v1/steps', { fail: true }, keyed('s2'))).status).toBe(503)
     expect((await stage.post('/api/v1/steps', { fail: true }, keyed('s2'))).status).toBe(503)
     expect(seen.handled).toBe(before + 2)
+  })
+
+  it('of work that outlasted its lease commit nothing once somebody else took over', async () => {
+    const begin = async () => {
+      const before = seen.handled
+      const answer = stage.post('/api/v1/steps', { slow: true }, keyed('s3'))
+      while (seen.handled === before) await new Promise((resolve) => setTimeout(resolve, 5))
+      return { answer, release: seen.release }
+    }
+    const first = await begin()
+    clock.advance(2 * 60_000 + 1)
+    const second = await begin()
+    first.release()
+    const late = await first.answer
+    expect([late.status, await late.json()]).toMatchObject([409, { code: 'idempotency_in_progress' }])
+    second.release()
+    const done = await second.answer
+    expect(done.status).toBe(200)
+    const again = await stage.post('/api/v1/steps', { slow: true }, keyed('s3'))
+    expect(await again.json()).toEqual(await done.json())
   })
 
   it('must be visible ASCII, and keep their answers sealed in the database', async () => {

@@ -33,6 +33,9 @@ export interface StoredAnswer {
   body: unknown
 }
 
+/** Whoever holds the lease may complete the request; whoever outlasts it may lose it to the next attempt. */
+export type Claim = { earlier: StoredAnswer } | { lease: Date }
+
 /** Hash of everything that makes two requests the same. */
 export function requestHash(method: string, url: string, bodySha256: string): string {
   return createHash('sha256').update(`${method}\n${url}\n${bodySha256}`).digest('hex')
@@ -51,7 +54,7 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
     `idempotency:${request.tenantId}:${request.credential}:${request.key}`
 
   /** Claims the key inside `tx`; an earlier answer comes back instead. Two at once: the second is refused. */
-  async function claim(tx: Tx, request: IdempotentRequest): Promise<StoredAnswer | undefined> {
+  async function claim(tx: Tx, request: IdempotentRequest): Promise<Claim> {
     const lock = await sql<{ taken: boolean }>`
       select pg_try_advisory_xact_lock(hashtextextended(${label(request)}, 0)) as taken`.execute(tx)
     if (!lock.rows[0]?.taken) throw refuse('idempotency_in_progress')
@@ -62,10 +65,8 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
     if (row && row.request_hash !== request.requestHash) throw refuse('idempotency_key_reused')
     if (row?.state === 'done') {
       const bytes = row.answer ? await sealer.open(label(request), row.answer) : undefined
-      return {
-        status: row.status ?? 200,
-        body: bytes ? JSON.parse(Buffer.from(bytes).toString()) : undefined,
-      }
+      const body: unknown = bytes ? JSON.parse(Buffer.from(bytes).toString()) : undefined
+      return { earlier: { status: row.status ?? 200, body } }
     }
     if (row && row.lease_until > now) throw refuse('idempotency_in_progress')
     const lease_until = new Date(now.getTime() + LEASE_MS)
@@ -87,27 +88,38 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
         conflict.columns(['tenant_id', 'credential', 'key']).doUpdateSet({ lease_until }),
       )
       .execute()
-    return undefined
+    return { lease: lease_until }
   }
 
-  /** Stores the answer, in the transaction that makes it true. */
-  async function complete(tx: Tx, request: IdempotentRequest, answer: StoredAnswer): Promise<void> {
+  /**
+   * Stores the answer, in the transaction that makes it true. An attempt that outlasted its lease and was
+   * overtaken is refused, and its change with it: otherwise both would be made.
+   */
+  async function complete(
+    tx: Tx,
+    request: IdempotentRequest,
+    lease: Date,
+    answer: StoredAnswer,
+  ): Promise<void> {
     const bytes =
       answer.body === undefined
         ? null
         : await sealer.seal(label(request), Buffer.from(JSON.stringify(answer.body)))
-    await tx
+    const { numUpdatedRows } = await tx
       .withTables<HttpTables>()
       .updateTable('idempotency_keys')
       .set({ state: 'done', status: answer.status, answer: bytes })
       .where('tenant_id', '=', request.tenantId)
       .where('credential', '=', request.credential)
       .where('key', '=', request.key)
-      .execute()
+      .where('state', '=', 'running')
+      .where('lease_until', '=', lease)
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows !== 1n) throw refuse('idempotency_in_progress')
   }
 
   /** Gives an unfinished key back after a failure, so that the caller may try again at once. */
-  async function release(tx: Tx, request: IdempotentRequest): Promise<void> {
+  async function release(tx: Tx, request: IdempotentRequest, lease: Date): Promise<void> {
     await tx
       .withTables<HttpTables>()
       .deleteFrom('idempotency_keys')
@@ -115,6 +127,7 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
       .where('credential', '=', request.credential)
       .where('key', '=', request.key)
       .where('state', '=', 'running')
+      .where('lease_until', '=', lease)
       .execute()
   }
 

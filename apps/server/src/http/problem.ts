@@ -134,6 +134,7 @@ function refusalOf(error: unknown): Refusal | undefined {
     case 'FST_ERR_VALIDATION':
       return refuse('body_unreadable')
     case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
       return refuse('route_unknown')
     default:
       // JSON.parse and its guard against __proto__ throw a SyntaxError marked 400.

@@ -16,8 +16,15 @@ import {
   type SessionCaller,
 } from './authentication.ts'
 import { refuse } from './errors.ts'
-import { type Idempotency, type IdempotentRequest, idempotencyKeyOf, requestHash } from './idempotency.ts'
+import {
+  type Idempotency,
+  type IdempotentRequest,
+  idempotencyKeyOf,
+  requestHash,
+  type StoredAnswer,
+} from './idempotency.ts'
 import { type Language, languageOf } from './language.ts'
+import { requireMediaType } from './media-types.ts'
 import { declaredSha256, receiveUpload, type Upload } from './upload.ts'
 
 type Schema = z.ZodType
@@ -157,9 +164,11 @@ export function createRoute(deps: RouteDeps): Route {
       // After the body is read (its hash is signed) and before its shape is judged.
       preValidation: async (request) => {
         request.caller = await authenticate(request, spec.access, deps)
+        requireMediaType(request, body === 'stream' ? 'stream' : 'json')
       },
       handler: async (request, reply) => {
         const key = spec.idempotency ? idempotentRequestOf(request) : undefined
+        const run: Run | undefined = key && { key, lease: undefined, isComplete: false }
         const input = (tx: Tx | undefined) => ({
           params: request.params,
           query: request.query,
@@ -169,7 +178,9 @@ export function createRoute(deps: RouteDeps): Route {
           requestId: request.id,
           tx,
           complete: async (open: Tx, result: unknown) => {
-            if (key) await deps.idempotency.complete(open, key, { status, body: shaped(result) })
+            if (run === undefined) return
+            await completeRun(deps, open, run, { status, body: shaped(result) })
+            run.isComplete = true
           },
           upload: (limitBytes: number) => receiveUpload(request, limitBytes),
           request,
@@ -181,9 +192,9 @@ export function createRoute(deps: RouteDeps): Route {
 
         const outcome =
           spec.idempotency === 'transaction'
-            ? await inTransaction(deps, request, key, (tx) => handle(input(tx)), status, shaped)
-            : key
-              ? await inSteps(deps, key, () => handle(input(undefined)), status, shaped)
+            ? await inTransaction(deps, request, run, (tx) => handle(input(tx)), status, shaped)
+            : run
+              ? await inSteps(deps, run, () => handle(input(undefined)), status, shaped)
               : { status, body: await handle(input(undefined)), replayed: false }
 
         if (outcome.replayed) reply.header('idempotency-replayed', 'true')
@@ -195,6 +206,19 @@ export function createRoute(deps: RouteDeps): Route {
   }
 }
 
+/** One attempt at an idempotent request. */
+interface Run {
+  key: IdempotentRequest
+  lease: Date | undefined
+  /** The handler stored its answer with its own change. */
+  isComplete: boolean
+}
+
+async function completeRun(deps: RouteDeps, tx: Tx, run: Run, answer: StoredAnswer): Promise<void> {
+  if (run.lease === undefined) throw new Error('an idempotent request was completed before it was claimed')
+  await deps.idempotency.complete(tx, run.key, run.lease, answer)
+}
+
 interface Outcome {
   status: number
   body: unknown
@@ -204,39 +228,44 @@ interface Outcome {
 async function inTransaction(
   deps: RouteDeps,
   request: FastifyRequest,
-  key: IdempotentRequest | undefined,
+  run: Run | undefined,
   handle: (tx: Tx) => Promise<unknown>,
   status: number,
   shaped: (result: unknown) => unknown,
 ): Promise<Outcome> {
   if (request.caller === null) throw refuse('not_signed_in')
   return await deps.db.as(request.caller.subjectId, async (tx) => {
-    const earlier = key && (await deps.idempotency.claim(tx, key))
-    if (earlier) return { ...earlier, replayed: true }
+    const claim = run && (await deps.idempotency.claim(tx, run.key))
+    if (claim && 'earlier' in claim) return { ...claim.earlier, replayed: true }
+    if (run) run.lease = claim?.lease
     const body = await handle(tx)
-    if (key) await deps.idempotency.complete(tx, key, { status, body: shaped(body) })
+    if (run) await completeRun(deps, tx, run, { status, body: shaped(body) })
     return { status, body, replayed: false }
   })
 }
 
 async function inSteps(
   deps: RouteDeps,
-  key: IdempotentRequest,
+  run: Run,
   handle: () => Promise<unknown>,
   status: number,
   shaped: (result: unknown) => unknown,
 ): Promise<Outcome> {
-  const earlier = await deps.db.as(key.tenantId, (tx) => deps.idempotency.claim(tx, key))
-  if (earlier) return { ...earlier, replayed: true }
+  const { key } = run
+  const claim = await deps.db.as(key.tenantId, (tx) => deps.idempotency.claim(tx, key))
+  if ('earlier' in claim) return { ...claim.earlier, replayed: true }
+  const { lease } = claim
+  run.lease = lease
   let body: unknown
   try {
     body = await handle()
   } catch (error) {
     // When even this fails the lease ends by itself.
-    await deps.db.as(key.tenantId, (tx) => deps.idempotency.release(tx, key)).catch(() => undefined)
+    await deps.db.as(key.tenantId, (tx) => deps.idempotency.release(tx, key, lease)).catch(() => undefined)
     throw error
   }
-  await deps.db.as(key.tenantId, (tx) => deps.idempotency.complete(tx, key, { status, body: shaped(body) }))
+  if (!run.isComplete)
+    await deps.db.as(key.tenantId, (tx) => completeRun(deps, tx, run, { status, body: shaped(body) }))
   return { status, body, replayed: false }
 }
 

@@ -65,6 +65,23 @@ describe('uploads', () => {
     expect(seen.peakBytes - before).toBeLessThan(16_000_000)
   })
 
+  it('are told from JSON by their type, on both kinds of route', async () => {
+    const json = await upload(Buffer.from('{"n":1}'), { 'content-type': 'application/json' })
+    expect([json.status, await json.json()]).toMatchObject([415, { code: 'media_type_unsupported' }])
+    const file = await fetch(`${base}/api/v1/limited`, {
+      method: 'POST',
+      body: 'file',
+      headers: { 'content-type': 'application/pdf' },
+    })
+    expect([file.status, await file.json()]).toMatchObject([415, { code: 'media_type_unsupported' }])
+  })
+
+  it('under a name that is too long are cut between characters', async () => {
+    const name = `${'a'.repeat(254)}😀.pdf`
+    const answer = await upload(randomBytes(10), { 'x-file-name': encodeURIComponent(name) })
+    expect(await answer.json()).toMatchObject({ fileName: 'a'.repeat(254) })
+  })
+
   it('that break off are noticed and leave the server well', async () => {
     const client = httpRequest(`${base}/api/v1/uploads`, {
       method: 'POST',

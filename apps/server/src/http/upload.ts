@@ -76,10 +76,7 @@ function fileNameOf(request: FastifyRequest): string | undefined {
   }
   // A name, not a path: folders and control characters are dropped.
   const base = name.split(/[\\/]/).at(-1) ?? ''
-  return (
-    [...base]
-      .filter((char) => char >= ' ' && char !== '\u007f')
-      .join('')
-      .slice(0, 255) || undefined
-  )
+  const clean = [...base].filter((char) => char >= ' ' && char !== '\u007f').join('')
+  // Cut between characters: half of a surrogate pair is no text.
+  return clean.slice(0, 255).replace(/[\ud800-\udbff]$/, '') || undefined
 }
