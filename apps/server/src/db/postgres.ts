@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import { freePort } from '#src/free-port.ts'
@@ -32,6 +32,8 @@ export interface PostgresOptions {
 export interface ManagedPostgres {
   readonly host: string
   readonly port: number
+  /** Folder of its socket, which is quicker than TCP; undefined where sockets have no or no fitting names. */
+  readonly socketFolder: string | undefined
   /** The superuser's password, kept in the data folder with mode 0600. */
   readonly password: string
   /** Process id of the postmaster now; undefined between an end and the restart. */
@@ -81,6 +83,7 @@ export async function startPostgres(options: PostgresOptions): Promise<ManagedPo
   return {
     host: '127.0.0.1',
     port,
+    socketFolder: socketFolderOf(place),
     password,
     recovered,
     pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
@@ -91,6 +94,16 @@ export async function startPostgres(options: PostgresOptions): Promise<ManagedPo
       await stopChild(child)
     },
   }
+}
+
+/** The socket itself lets in the cluster's own user and root alone. Its name has 107 bytes at most. */
+function socketFolderOf({ folder }: PostgresPlace): string | undefined {
+  const isFit =
+    process.platform !== 'win32' &&
+    isAbsolute(folder) &&
+    !/[",]/.test(folder) &&
+    Buffer.byteLength(join(folder, '.s.PGSQL.65535')) <= 107
+  return isFit ? folder : undefined
 }
 
 /** A few attempts: two starters race for the cluster, backends of a killed postmaster take a moment to end. */
@@ -232,7 +245,8 @@ async function startChild(
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),
-    unix_socket_directories: '',
+    unix_socket_directories: socketFolderOf(place) ?? '',
+    unix_socket_permissions: '0700',
     shared_buffers: '128MB',
     max_connections: '100',
     max_wal_size: '1GB',

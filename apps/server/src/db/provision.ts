@@ -49,7 +49,8 @@ export function databaseUrls(postgres: Address, names: { main: string; keys: str
   }
 }
 
-type Address = Pick<ManagedPostgres, 'host' | 'port' | 'password'> & { superuser?: string }
+type Address = Pick<ManagedPostgres, 'host' | 'port' | 'password'> &
+  Partial<Pick<ManagedPostgres, 'socketFolder'>> & { superuser?: string }
 
 export function superuserUrl(postgres: Address, database: string): string {
   return urlFor(postgres, postgres.superuser ?? 'postgres', postgres.password, database)
@@ -61,5 +62,6 @@ function serverPassword(secret: string): string {
 }
 
 function urlFor(postgres: Address, user: string, password: string, database: string): string {
-  return `postgres://${user}:${encodeURIComponent(password)}@${postgres.host}:${postgres.port}/${database}`
+  const host = postgres.socketFolder === undefined ? postgres.host : encodeURIComponent(postgres.socketFolder)
+  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${postgres.port}/${database}`
 }
