@@ -1,4 +1,5 @@
 import type { AppendedEvent, ChainHead, Disclosure } from '@yinxin/evidence'
+import { sql } from 'kysely'
 import type { Tx } from '#src/db/db.ts'
 import type { EvidenceTables } from './tables.ts'
 
@@ -28,35 +29,42 @@ export async function insertEvents(
   tenantId: string,
   events: readonly { appended: AppendedEvent; disclosures: readonly Disclosure[] }[],
 ): Promise<void> {
-  const t = tx.$extendTables<EvidenceTables>()
-  await t
-    .insertInto('task_event')
-    .values(
-      events.map(({ appended: { event, bytes, hash } }) => ({
-        task_id: event.taskId,
-        seq: event.seq,
-        tenant_id: tenantId,
-        type: event.type,
-        at: new Date(event.at),
-        entry: Buffer.from(bytes).toString('utf8'),
-        hash,
-      })),
+  const rows = events.map(({ appended: { event, bytes, hash } }) => ({
+    ...event,
+    entry: Buffer.from(bytes),
+    hash,
+  }))
+  const openings = events.flatMap(({ disclosures }) => disclosures)
+  // One statement: every signature writes several events, and each round trip is time under the task's lock.
+  await sql`
+    with events as (
+      insert into task_event (task_id, seq, tenant_id, type, at, entry, hash)
+      select task_id, seq, ${tenantId}::uuid, type, at, convert_from(entry, 'UTF8'), hash
+      from unnest(
+        ${rows.map((row) => row.taskId)}::uuid[],
+        ${rows.map((row) => row.seq)}::integer[],
+        ${rows.map((row) => row.type)}::text[],
+        ${rows.map((row) => row.at)}::timestamptz[],
+        ${rows.map((row) => row.entry)}::bytea[],
+        ${rows.map((row) => row.hash)}::text[]
+      ) as e (task_id, seq, type, at, entry, hash)
+    ), openings as (
+      insert into task_event_disclosure (task_id, seq, path, tenant_id, salt, value)
+      select ${rows[0]?.taskId}::uuid, seq, path, ${tenantId}::uuid, salt, value
+      from unnest(
+        ${openings.map((one) => one.seq)}::integer[],
+        ${openings.map((one) => one.path)}::text[],
+        ${openings.map((one) => one.salt)}::text[],
+        ${openings.map((one) => one.value)}::text[]
+      ) as o (seq, path, salt, value)
     )
-    .execute()
-  const disclosures = events.flatMap(({ appended, disclosures }) =>
-    disclosures.map((one) => ({ ...one, task_id: appended.event.taskId, tenant_id: tenantId })),
-  )
-  if (disclosures.length > 0) await t.insertInto('task_event_disclosure').values(disclosures).execute()
-  await t
-    .insertInto('log_queue')
-    .values(
-      events.map(({ appended: { event, bytes } }) => ({
-        task_id: event.taskId,
-        seq: event.seq,
-        entry: Buffer.from(bytes),
-      })),
-    )
-    .execute()
+    insert into log_queue (task_id, seq, entry)
+    select task_id, seq, entry
+    from unnest(
+      ${rows.map((row) => row.taskId)}::uuid[],
+      ${rows.map((row) => row.seq)}::integer[],
+      ${rows.map((row) => row.entry)}::bytea[]
+    ) as q (task_id, seq, entry)`.execute(tx)
 }
 
 /** Events of a task from a sequence number on; row-level security decides whether the reader sees them. */

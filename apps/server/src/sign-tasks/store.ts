@@ -39,22 +39,26 @@ export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
   return await complete(tx, row)
 }
 
+/**
+ * Actors and documents in one statement. It comes after the one that locks the row and never inside it: a
+ * statement that had to wait for a lock still sees its old snapshot beside the locked row.
+ */
 async function complete(tx: Tx, row: TaskRow): Promise<Task> {
-  const t = open(tx)
-  const actors = await t
-    .selectFrom('task_actor')
-    .selectAll()
-    .where('task_id', '=', row.id)
-    .orderBy('position')
-    .execute()
-  const documents = await t
-    .selectFrom('task_document')
-    .selectAll()
-    .where('task_id', '=', row.id)
-    .orderBy('position')
-    .execute()
-  return { row, actors, documents, urgedAt: [] }
+  const { rows } = await sql<{ actors: JsonActor[]; documents: DocumentRow[] }>`
+    select
+      (select coalesce(json_agg(a order by a.position), '[]') from task_actor a where a.task_id = ${row.id}) as actors,
+      (select coalesce(json_agg(d order by d.position), '[]') from task_document d where d.task_id = ${row.id})
+        as documents`.execute(tx)
+  const [found] = rows
+  const actors = (found?.actors ?? []).map((actor) => ({
+    ...actor,
+    signed_at: actor.signed_at === null ? null : new Date(actor.signed_at),
+  }))
+  return { row, actors, documents: found?.documents ?? [], urgedAt: [] }
 }
+
+/** JSON has no dates. */
+type JsonActor = Omit<ActorRow, 'signed_at'> & { signed_at: string | null }
 
 /** When the awaited actors of a task were reminded, oldest first. */
 export async function readUrges(tx: Tx, taskId: string): Promise<Date[]> {
@@ -161,9 +165,8 @@ export async function updateActor(tx: Tx, actorId: string, change: ActorChange):
 
 /** Adds the next revision of a document: the bytes of a storage object behind what was there. */
 export async function appendSegment(tx: Tx, segment: SegmentRow): Promise<void> {
-  const t = open(tx)
-  await t.insertInto('task_document_segment').values(segment).execute()
-  await t
+  await open(tx)
+    .with('added', (with_) => with_.insertInto('task_document_segment').values(segment))
     .updateTable('task_document')
     .set({ revision: segment.revision, sha256: segment.sha256, size_bytes: segment.size_bytes })
     .where('id', '=', segment.document_id)
