@@ -1,5 +1,5 @@
 /** `yinxin sandbox`: a platform for an integrator's own tests that leaves nothing behind. */
-import { type Demo, type Server, seedDemo, serveUntilSignal } from '@yinxin/server'
+import { type Demo, type Server, seedDemo, serveUntilSignal, toOpenId } from '@yinxin/server'
 import { command, EXIT, type Lang, pad, readArguments } from './command.ts'
 import { createThrowaway } from './throwaway.ts'
 
@@ -33,7 +33,7 @@ export const run = command(usage, async (args, lang) => {
       async (server) => {
         const demo = await seedDemo(server.app)
         if (demo === null) throw new Error('a fresh sandbox could not be furnished')
-        const facts = sandboxFacts(server, demo)
+        const facts = await sandboxFacts(server, demo)
         // In one write, so that a reader of the pipe never sees half a line.
         process.stdout.write(values.json ? `${JSON.stringify(facts)}\n` : readable(facts, demo, lang))
       },
@@ -56,23 +56,24 @@ function inputClosed(): Promise<void> {
   })
 }
 
-function sandboxFacts(server: Server, demo: Demo) {
+async function sandboxFacts({ url, app }: Server, { corp, seal, businessId, person, ...demo }: Demo) {
   return {
-    baseUrl: server.url,
-    fascUrl: `${server.url}/api/v5`,
+    baseUrl: url,
+    fascUrl: `${url}/api/v5`,
     appId: demo.app.appId,
     appSecret: demo.app.appSecret,
-    openCorpId: demo.corp.id.replaceAll('-', ''),
-    corpName: demo.corp.name,
-    sealId: demo.seal.id,
-    businessId: demo.businessId,
-    openUserId: demo.person.personId.replaceAll('-', ''),
-    userName: demo.person.name,
-    outboxUrl: `${server.url}/sandbox/outbox`,
+    openCorpId: toOpenId(corp.id),
+    corpName: corp.name,
+    // Clients of the compatible interface keep the id of a seal in a number.
+    sealId: await app.fasc.sealNumber(corp.id, seal.id),
+    businessId,
+    openUserId: toOpenId(person.personId),
+    userName: person.name,
+    outboxUrl: `${url}/sandbox/outbox`,
   }
 }
 
-function readable(facts: ReturnType<typeof sandboxFacts>, demo: Demo, lang: Lang): string {
+function readable(facts: Awaited<ReturnType<typeof sandboxFacts>>, demo: Demo, lang: Lang): string {
   const zh = lang === 'zh'
   const rows: [string, string][] = [
     [zh ? '地址' : 'address', facts.baseUrl],

@@ -12,6 +12,7 @@ import { createLog, type Log } from './log.ts'
 import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
+export { toOpenId } from './fasc/fasc.ts'
 export { buildWeb } from './web/web.ts'
 export {
   type Demo,
