@@ -5,7 +5,7 @@
  *
  * Nothing is drawn by hand: what the pictures show is what a newcomer sees.
  */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -158,7 +158,11 @@ async function play(): Promise<void> {
   await keep(desk.page, 'evidence')
 
   await desk.page.goto('/verify')
-  await desk.page.locator('input[type=file]').setInputFiles(await download.path())
+  await desk.page.locator('input[type=file]').setInputFiles({
+    name: download.suggestedFilename(),
+    mimeType: 'application/pdf',
+    buffer: await readFile(await download.path()),
+  })
   await desk.page.locator('.verdict').waitFor()
   await desk.page.locator('details').first().click()
   await keep(desk.page, 'verify')
