@@ -44,6 +44,9 @@ const BY_REFUSAL: Record<string, string> = {
   task_without_signers: '211161',
 }
 
+/** Refusals that have a number of their own. */
+export const NAMED_REFUSALS: readonly string[] = Object.keys(BY_REFUSAL)
+
 /** Whole families that have one number. */
 const BY_PREFIX: [string, string][] = [
   ['file_', '211099'],

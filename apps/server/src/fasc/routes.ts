@@ -21,8 +21,7 @@ export function addFascRoutes({ http, fasc, log }: { http: Http; fasc: Fasc; log
       { parseAs: 'buffer', bodyLimit: FORM_LIMIT_BYTES },
       (_request, body, done) => done(null, body),
     )
-    // Anything else is refused by the handler, in the words of this protocol.
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(refuse('fasc_form_invalid')))
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply))
     const schema = { hide: true }
     const handler = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -59,6 +58,8 @@ export function addFascRoutes({ http, fasc, log }: { http: Http; fasc: Fasc; log
 
   function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply) {
     reply.header('x-fasc-request-id', request.id)
+    // A body that nobody reads must not hold the connection.
+    if (!request.raw.complete) reply.header('connection', 'close')
     const refusal = refusalOf(error)
     if (refusal === null) {
       log.error({ requestId: request.id, path: pathOf(request), err: error }, 'request failed')
