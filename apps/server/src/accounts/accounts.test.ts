@@ -190,6 +190,18 @@ describe('passwords', () => {
     expect(tries.filter((answer) => answer === 'login_failed')).toHaveLength(5)
   })
 
+  it('may be as long as allowed in any script', async () => {
+    const login = freshMobile()
+    const password = '😀密'.repeat(64)
+    await house.accounts.requestLoginCode({ login, lang: 'zh' })
+    await house.accounts.register({ login, code: await house.codeFor(login), password })
+    expect(await house.accounts.logInWithPassword({ login, password })).toBeDefined()
+    const longer = `${password}x`
+    await expect(house.accounts.logInWithPassword({ login, password: longer })).rejects.toThrow(
+      'login_failed',
+    )
+  })
+
   it('rest as scrypt with their own salt', async () => {
     const { caller } = await registerWithPassword()
     const { rows } = await house.db.work((tx) =>
@@ -327,6 +339,29 @@ describe('companies', () => {
       await house.accounts.members.add(other, corpId, { login: adminLogin, role: 'admin' })
   })
 
+  it('keep one administrator when one steps down while the other is removed', async () => {
+    const { login, caller } = await registerWithPassword()
+    await house.accounts.members.add(admin, corpId, { login, role: 'admin' })
+    const isBlocked = async () => {
+      const { rows } = await house.db.work((tx) => sql`select 1 from pg_locks where not granted`.execute(tx))
+      return rows.length > 0
+    }
+    let steppingDown: Promise<unknown> = Promise.resolve()
+    await house.db.as(corpId, async (tx) => {
+      // What a removal does, held open before its commit.
+      await sql`select 1 from member where tenant_id = ${corpId} and role = 'admin' and active for update`.execute(
+        tx,
+      )
+      await sql`update member set active = false where person_id = ${caller.personId}`.execute(tx)
+      steppingDown = house.accounts.members
+        .add(admin, corpId, { login: adminLogin, role: 'member' })
+        .catch((error: unknown) => error)
+      while (!(await isBlocked())) await new Promise((resolve) => setTimeout(resolve, 10))
+    })
+    expect(await steppingDown).toMatchObject({ code: 'last_admin' })
+    expect(await house.accounts.membership(corpId, admin.personId)).toMatchObject({ role: 'admin' })
+  })
+
   it('page through their members without losing or repeating one', async () => {
     const seen: string[] = []
     let after: string | null = null
@@ -406,6 +441,23 @@ describe('apps', () => {
     await expect(
       house.db.as(admin.subjectId, (tx) => sql`select 1 from app_secret`.execute(tx)),
     ).rejects.toThrow('permission denied')
+  })
+
+  it('exist only with the answer that tells of them', async () => {
+    const count = async () =>
+      (await house.accounts.apps.list(admin, { after: null, limit: 100 })).items.length
+    const before = await count()
+    const create = house.accounts.apps.create(admin, { name: 'ERP', environment: 'sandbox' }, async () => {
+      throw new Error('the answer could not be stored')
+    })
+    await expect(create).rejects.toThrow('could not be stored')
+    expect(await count()).toBe(before)
+    const app = await house.accounts.apps.create(admin, { name: 'ERP', environment: 'sandbox' })
+    const rotate = house.accounts.apps.rotateSecret(admin, app.appId, async () => {
+      throw new Error('the answer could not be stored')
+    })
+    await expect(rotate).rejects.toThrow('could not be stored')
+    expect((await house.accounts.appByAppId(app.appId))?.secret).toBe(app.secret)
   })
 
   it('lose the former secret at once when it is replaced, and open nothing while switched off', async () => {

@@ -1,6 +1,6 @@
 import type { Audit } from '#src/audit/audit.ts'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import { newDigits, newToken } from '#src/ids.ts'
 import type { Kms } from '#src/kms/kms.ts'
 import { type Caller, requireAdmin } from './caller.ts'
@@ -19,10 +19,14 @@ export interface AppDetails {
 }
 
 export interface Apps {
-  /** The only answer that carries the secret, besides {@link Apps.rotateSecret}. Opens its own transaction. */
+  /**
+   * The only answer that carries the secret, besides {@link Apps.rotateSecret}. Opens its own transaction;
+   * `finish` runs in it, so that the app and the stored answer with its secret exist together.
+   */
   create(
     caller: Caller,
     input: { name: string; environment: 'sandbox' | 'production'; callbackUrl?: string | undefined },
+    finish?: (tx: Tx, made: AppDetails & { secret: string }) => Promise<void>,
   ): Promise<AppDetails & { secret: string }>
   list(
     caller: Caller,
@@ -34,7 +38,11 @@ export interface Apps {
     change: { callbackUrl?: string | null | undefined; active?: boolean | undefined },
   ): Promise<AppDetails>
   /** The former secret stops working at once. */
-  rotateSecret(caller: Caller, appId: string): Promise<AppDetails & { secret: string }>
+  rotateSecret(
+    caller: Caller,
+    appId: string,
+    finish?: (tx: Tx, made: AppDetails & { secret: string }) => Promise<void>,
+  ): Promise<AppDetails & { secret: string }>
   /** An active app with its secret, for signature checks and callbacks; null for any other. */
   byAppId(appId: string): Promise<(AppDetails & { secret: string }) | null>
   /** Active apps of a company, for callbacks. */
@@ -66,7 +74,7 @@ export function createApps({
   const seal = (appId: string, secret: string) => kms.sealSecret(`app:${appId}`, Buffer.from(secret, 'utf8'))
 
   return {
-    async create(caller, input) {
+    async create(caller, input, finish) {
       const { corpId, session } = requireAdmin(caller)
       const callbackUrl = checkCallbackUrl(input.callbackUrl ?? null, input.environment)
       // Eight digits from 10000000, as integrators know them; a taken one is drawn again.
@@ -117,6 +125,7 @@ export function createApps({
             subjectId: appId,
             data: { name: app.name, environment: app.environment },
           })
+          await finish?.(tx, { ...app, secret })
           return true
         }, corpId)
         if (isNew) return { ...app, secret }
@@ -172,7 +181,7 @@ export function createApps({
       })
     },
 
-    async rotateSecret(caller, appId) {
+    async rotateSecret(caller, appId, finish) {
       const { corpId, session } = requireAdmin(caller)
       const secret = newToken(24)
       return db.work(async (tx) => {
@@ -197,7 +206,9 @@ export function createApps({
           subjectKind: 'app',
           subjectId: appId,
         })
-        return { ...toApp(row), secret }
+        const rotated = { ...toApp(row), secret }
+        await finish?.(tx, rotated)
+        return rotated
       }, corpId)
     },
 

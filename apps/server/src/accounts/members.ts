@@ -98,6 +98,7 @@ export function createMembers({ db, clock, audit }: { db: Db; clock: Clock; audi
           .where('tenant_id', '=', corpId)
           .where('role', '=', 'admin')
           .where('active', '=', true)
+          .orderBy('person_id')
           .forUpdate()
           .execute()
         if (admins.length === 1 && admins[0]?.person_id === personId) throw refuse('last_admin')
@@ -133,17 +134,18 @@ async function lockCorp(tx: Tx, corpId: string): Promise<void> {
 }
 
 async function requireOtherAdmin(tx: Tx, corpId: string, personId: string): Promise<void> {
-  const other = await tx
+  // Locked like in a removal: otherwise the other one may be on the way out.
+  const admins = await tx
     .$extendTables<AccountTables>()
     .selectFrom('member')
     .select('person_id')
     .where('tenant_id', '=', corpId)
     .where('role', '=', 'admin')
     .where('active', '=', true)
-    .where('person_id', '!=', personId)
-    .limit(1)
-    .executeTakeFirst()
-  if (other === undefined) throw refuse('last_admin')
+    .orderBy('person_id')
+    .forUpdate()
+    .execute()
+  if (!admins.some((admin) => admin.person_id !== personId)) throw refuse('last_admin')
 }
 
 /** One row more than asked for tells whether another page follows. Person ids sort by the time they came. */

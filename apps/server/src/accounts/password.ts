@@ -26,7 +26,7 @@ export async function hashPassword(password: string): Promise<string> {
 /** Compares in constant time. Without a hash it spends the same time and says no. */
 export async function isPassword(password: string, hash: string | null): Promise<boolean> {
   if (hash === null) {
-    await derive(password.slice(0, MAX_LENGTH), Buffer.alloc(16), COST)
+    await derive(firstOf(password, MAX_LENGTH), Buffer.alloc(16), COST)
     return false
   }
   const [scheme, log2N, r, p, salt, key] = hash.split('$')
@@ -34,8 +34,14 @@ export async function isPassword(password: string, hash: string | null): Promise
     throw new Error('a stored password hash has an unknown form')
   const wanted = Buffer.from(key, 'base64url')
   const cost = { log2N: Number(log2N), r: Number(r), p: Number(p) }
-  const given = await derive(password.slice(0, MAX_LENGTH + 1), Buffer.from(salt, 'base64url'), cost)
+  // What is longer than any password costs no more than the longest; one character too many still differs.
+  const given = await derive(firstOf(password, MAX_LENGTH + 1), Buffer.from(salt, 'base64url'), cost)
   return wanted.length === given.length && timingSafeEqual(given, wanted)
+}
+
+/** Counted in characters, as {@link checkPassword} counts them. */
+function firstOf(password: string, length: number): string {
+  return [...password.slice(0, 2 * length)].slice(0, length).join('')
 }
 
 function derive(password: string, salt: Uint8Array, cost: typeof COST): Promise<Buffer> {

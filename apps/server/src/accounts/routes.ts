@@ -196,7 +196,10 @@ function addAppRoutes({ route }: Http, accounts: Accounts): void {
     status: 201,
     idempotency: 'steps',
     example: { body: { name: 'ERP', environment: 'sandbox' } },
-    handle: async ({ caller, body }) => toWireAppWithSecret(await accounts.apps.create(caller, body)),
+    handle: async ({ caller, body, complete }) =>
+      toWireAppWithSecret(
+        await accounts.apps.create(caller, body, (tx, made) => complete(tx, toWireAppWithSecret(made))),
+      ),
   })
 
   route({
@@ -234,7 +237,11 @@ function addAppRoutes({ route }: Http, accounts: Accounts): void {
     answer: wire.appWithSecret,
     status: 201,
     idempotency: 'steps',
-    handle: async ({ caller, params }) =>
-      toWireAppWithSecret(await accounts.apps.rotateSecret(caller, params.appId)),
+    handle: async ({ caller, params, complete }) =>
+      toWireAppWithSecret(
+        await accounts.apps.rotateSecret(caller, params.appId, (tx, made) =>
+          complete(tx, toWireAppWithSecret(made)),
+        ),
+      ),
   })
 }

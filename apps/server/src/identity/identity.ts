@@ -7,7 +7,7 @@ import {
 } from '#src/accounts/accounts.ts'
 import type { Audit } from '#src/audit/audit.ts'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import type { Log } from '#src/log.ts'
 import { GatewayFailure, type Notifications } from '#src/notifications/notifications.ts'
@@ -46,6 +46,7 @@ export interface Identity extends Willingness {
   registerCorp(
     caller: SessionCaller,
     input: { name: string; creditCode: string; legalRepresentative: string },
+    finish?: (tx: Tx, corp: CorpDetails) => Promise<void>,
   ): Promise<CorpDetails>
   readonly provider: IdentityProvider
 }
@@ -168,7 +169,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
       return { result: answer.result, reason: answer.reason, simulated: provider.simulated, person }
     },
 
-    async registerCorp(caller, input) {
+    async registerCorp(caller, input, finish) {
       const person = await requirePerson(caller.personId)
       if (!person.identity.verified) throw refuse('identity_unproven')
       const checked = checkCreditCode(input.creditCode)
@@ -182,8 +183,8 @@ export function createIdentity(deps: IdentityDeps): Identity {
       const answer = await ask(caller, claims)
       if (answer.result === 'failed')
         throw refuse('corp_identity_failed', { reason: answer.reason ?? 'mismatch' })
-      return db.work((tx) =>
-        accounts.createCorp(tx, {
+      return db.work(async (tx) => {
+        const corp = await accounts.createCorp(tx, {
           name: claims.name,
           creditCode: claims.creditCode,
           legalRepresentative: claims.legalRepresentative,
@@ -191,8 +192,10 @@ export function createIdentity(deps: IdentityDeps): Identity {
           method: claims.method,
           provider: provider.name,
           simulated: provider.simulated,
-        }),
-      )
+        })
+        await finish?.(tx, corp)
+        return corp
+      })
     },
   }
 }

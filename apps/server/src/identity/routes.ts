@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { accountWire, toWireIdentity } from '#src/accounts/accounts.ts'
+import { accountWire, type CorpDetails, toWireIdentity } from '#src/accounts/accounts.ts'
 import type { Http } from '#src/http/http.ts'
 import type { Identity } from './identity.ts'
 
@@ -58,11 +58,14 @@ export function addIdentityRoutes({ http, identity }: { http: Http; identity: Id
     example: {
       body: { name: '示例科技有限公司', creditCode: '91350100M000100Y43', legalRepresentative: '张三' },
     },
-    handle: async ({ caller, body }) => {
-      const made = await identity.registerCorp(caller, body)
-      return { ...made, identity: toWireIdentity(made.identity) }
-    },
+    rateLimit: { max: 20, perMs: 60_000 },
+    handle: async ({ caller, body, complete }) =>
+      toWireCorp(await identity.registerCorp(caller, body, (tx, made) => complete(tx, toWireCorp(made)))),
   })
+}
+
+function toWireCorp(corp: CorpDetails) {
+  return { ...corp, identity: toWireIdentity(corp.identity) }
 }
 
 function checkMessage(result: 'passed' | 'failed', simulated: boolean, lang: 'zh' | 'en'): string {
