@@ -290,11 +290,13 @@ export async function openStage(options: TestAppOptions & { at?: string } = {}) 
     fits: (task: SignTask) => boolean,
     timeoutMs = 15_000,
   ): Promise<SignTask> {
+    const endMs = performance.now() + timeoutMs
     let last: SignTask | null = null
-    for (let tries = 0; tries < timeoutMs / 50; tries++) {
+    // At ever longer intervals, so that the asking does not become the load.
+    for (let waitMs = 20; performance.now() < endMs; waitMs = Math.min(waitMs * 1.5, 250)) {
       last = await task(token, taskId)
       if (fits(last)) return last
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
     throw new Error(`the task did not come so far: ${JSON.stringify(last)}`)
   }
