@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SessionCaller } from '#src/accounts/accounts.ts'
+import { GatewayFailure } from '#src/notifications/notifications.ts'
 import { startFakeIdentityBureau } from '../../../../testing/fakes/identity-bureau.ts'
 import { openPeople, type People } from '../../../../testing/people.ts'
 import { createIdentityBureau } from './bureau.ts'
 import { idCheckCharacter } from './id-number.ts'
+import { createIdentity, type IdentityProvider } from './identity.ts'
 
 let house: People
 beforeAll(async () => {
@@ -90,6 +92,31 @@ describe('proving a person', () => {
     await expect(guess()).rejects.toThrow('identity_attempts_exceeded')
     house.clock.advance(86_400_001)
     expect((await guess()).result).toBe('failed')
+  })
+})
+
+describe('guesses sent at once', () => {
+  it('are counted before the provider is asked; a provider that is away costs nobody a try', async () => {
+    let asked = 0
+    let isAway = true
+    const provider: IdentityProvider = {
+      name: 'counting',
+      simulated: true,
+      async check() {
+        if (isAway) throw new GatewayFailure('away', true)
+        asked += 1
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return { result: 'failed', reference: 'r', reason: 'id_number_mismatch' }
+      },
+    }
+    const other = createIdentity({ ...house, provider })
+    const caller = await house.register(freshMobile(), '张三')
+    const guess = () => other.provePerson(caller, { name: '张三', idNumber: ID })
+    for (let i = 0; i < 11; i++) await expect(guess()).rejects.toThrow('identity_provider_unavailable')
+    isAway = false
+    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, guess))
+    expect(asked).toBe(10)
+    expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(10)
   })
 })
 

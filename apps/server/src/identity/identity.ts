@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import {
   type Accounts,
   type CorpDetails,
@@ -69,19 +70,21 @@ export function createIdentity(deps: IdentityDeps): Identity {
 
   /** Asks the provider outside any transaction and records what it said, passed or not. */
   async function ask(caller: SessionCaller, claims: IdentityClaims): Promise<IdentityAnswer> {
-    await refuseTooManyFailures(caller.personId)
     const claimsHash = await accounts.keyedHash('identity-claims', JSON.stringify(claims))
     const checkId = newId()
+    await countAttempt(caller.personId, checkId)
     let answer: IdentityAnswer
     try {
       answer = await provider.check(checkId, claims)
     } catch (error) {
+      await db.work((tx) => forgetAttempt(tx, checkId))
       if (!(error instanceof GatewayFailure)) throw error
       log.warn({ provider: provider.name, problem: error.message }, 'the identity provider gave no answer')
       throw refuse('identity_provider_unavailable', {}, error)
     }
     const kind = claims.method === 'corp-3' ? 'corp' : 'person'
     await db.work(async (tx) => {
+      if (answer.result === 'passed') await forgetAttempt(tx, checkId)
       await tx
         .$extendTables<IdentityTables>()
         .insertInto('identity_check')
@@ -111,18 +114,28 @@ export function createIdentity(deps: IdentityDeps): Identity {
     return answer
   }
 
-  async function refuseTooManyFailures(personId: string): Promise<void> {
-    const { failures } = await db.work((tx) =>
-      tx
-        .$extendTables<IdentityTables>()
-        .selectFrom('identity_check')
-        .select((eb) => eb.fn.countAll<number>().as('failures'))
+  /** Counts a check as failed before its answer is known, so that checks sent at once are counted too. */
+  async function countAttempt(personId: string, checkId: string): Promise<void> {
+    await db.work(async (tx) => {
+      const typed = tx.$extendTables<IdentityTables>()
+      await sql`select pg_advisory_xact_lock(hashtextextended(${`identity:${personId}`}, 0))`.execute(tx)
+      const now = clock.now()
+      await typed
+        .deleteFrom('identity_attempt')
         .where('tenant_id', '=', personId)
-        .where('result', '=', 'failed')
-        .where('created_at', '>', new Date(clock.now().getTime() - 86_400_000))
-        .executeTakeFirstOrThrow(),
-    )
-    if (failures >= FAILURES_PER_DAY) throw refuse('identity_attempts_exceeded')
+        .where('created_at', '<=', new Date(now.getTime() - 86_400_000))
+        .execute()
+      const { attempts } = await typed
+        .selectFrom('identity_attempt')
+        .select((eb) => eb.fn.countAll<number>().as('attempts'))
+        .where('tenant_id', '=', personId)
+        .executeTakeFirstOrThrow()
+      if (attempts >= FAILURES_PER_DAY) throw refuse('identity_attempts_exceeded')
+      await typed
+        .insertInto('identity_attempt')
+        .values({ id: checkId, tenant_id: personId, created_at: now })
+        .execute()
+    })
   }
 
   async function requirePerson(personId: string): Promise<PersonDetails> {
@@ -198,6 +211,10 @@ export function createIdentity(deps: IdentityDeps): Identity {
       })
     },
   }
+}
+
+async function forgetAttempt(tx: Tx, checkId: string): Promise<void> {
+  await tx.$extendTables<IdentityTables>().deleteFrom('identity_attempt').where('id', '=', checkId).execute()
 }
 
 /** Names are compared and printed in one form; full-width brackets of Chinese company names stay what they are. */

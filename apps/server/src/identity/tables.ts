@@ -12,6 +12,7 @@ export interface IdentityTables {
     claims_hash: Uint8Array
     created_at: Date
   }
+  identity_attempt: { id: string; tenant_id: string; created_at: Date }
   willingness_code: {
     id: string
     tenant_id: string
