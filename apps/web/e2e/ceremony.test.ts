@@ -182,6 +182,16 @@ describe.skipIf(!chromium)('a contract, signed in a real browser', () => {
     await phone.page.locator('.stamp').waitFor()
   })
 
+  it('changes the language when told to, and remembers it', async () => {
+    const { page } = phone
+    await page.getByRole('button', { name: 'English' }).click()
+    await page.getByRole('heading', { name: 'Signed by everyone' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: 'Signed by everyone' }).waitFor()
+    await page.getByRole('button', { name: '中文' }).click()
+    await page.getByRole('heading', { name: '全部签署完成' }).waitFor()
+  })
+
   it('speaks English where the browser does', async () => {
     const guest = await visit(browser, app.url, { device: 'phone', language: 'en-US' })
     await guest.page.goto(link)

@@ -101,8 +101,8 @@ export const generalWords = {
     'Before you sign, your name and ID number are checked. The number is stored encrypted and used for this only.',
   ],
   identitySimulated: [
-    '本环境的身份核验是模拟的：任何格式正确的号码都会通过，请勿填写真实证件号。',
-    'Identity checks are simulated here: any well-formed number passes. Do not enter a real one.',
+    '本环境的身份核验是模拟的，不与任何真实数据比对，请勿填写真实证件号。',
+    'Identity checks are simulated here and compared with no real data. Do not enter a real number.',
   ],
   identitySubmit: ['核验身份', 'Check my identity'],
   identityFailed: ['未通过核验', 'Not confirmed'],
