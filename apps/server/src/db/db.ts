@@ -120,7 +120,14 @@ export function translateDatabaseError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Refusal) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   // Classes 08 connection, 57P01–57P03 shutdown and start, 53 out of resources; 57014 statement and 55P03 lock timeout.
-  if (CONNECTION_CODES.has(code) || /^(08|57P0[1-5]|53)/.test(code) || CONNECTION_TEXTS.test(error.message)) {
+  // A database reached by its socket is missing as a file while it is down.
+  const isConnect = 'syscall' in error && error.syscall === 'connect'
+  if (
+    isConnect ||
+    CONNECTION_CODES.has(code) ||
+    /^(08|57P0[1-5]|53)/.test(code) ||
+    CONNECTION_TEXTS.test(error.message)
+  ) {
     return refuse('database_unavailable', {}, error)
   }
   // 22021 and 22P05: a null character, which no text in PostgreSQL can hold. Only input brings one in.
