@@ -51,6 +51,21 @@ test('an answer that is not from the platform is named so', async () => {
   await expect(createClient({ baseUrl }).me.get()).rejects.toMatchObject({ code: 'not_a_yinxin_answer' })
 })
 
+test('an id stays one part of the path, whatever stands in it', async () => {
+  let url = ''
+  const baseUrl = await serve((_headers, _body, at) => {
+    url = at
+    return [200, '{}']
+  })
+  const client = createClient({ baseUrl, credential: { sessionToken: 't' } })
+  await client.files.get('x/../../apps?limit=1#')
+  expect(url).toBe('/api/v1/files/x%2F..%2F..%2Fapps%3Flimit%3D1%23')
+  await client.signTasks.document('a/b', 'c?d')
+  expect(url).toBe('/api/v1/sign-tasks/a%2Fb/documents/c%3Fd/content')
+  await expect(client.files.get('..')).rejects.toThrow('not an id')
+  await expect(client.ceremonies.cover('')).rejects.toThrow('not an id')
+})
+
 test('list filters travel in the query and absent ones do not', async () => {
   let url = ''
   const baseUrl = await serve((_headers, _body, at) => {

@@ -87,11 +87,11 @@ const me = (http: Transport) => ({
 const corps = (http: Transport) => ({
   create: (body: { name: string; creditCode: string; legalRepresentative: string }) =>
     http.json<Corp>('POST', '/api/v1/corps', { body }),
-  get: (corpId: string) => http.json<Corp>('GET', `/api/v1/corps/${corpId}`),
+  get: (corpId: string) => http.json<Corp>('GET', `/api/v1/corps/${part(corpId)}`),
   members: (corpId: string, page?: PageQuery) =>
-    http.json<Page<Member>>('GET', `/api/v1/corps/${corpId}/members${query(page)}`),
+    http.json<Page<Member>>('GET', `/api/v1/corps/${part(corpId)}/members${query(page)}`),
   addMember: (corpId: string, body: { login: string; role: 'admin' | 'member' }) =>
-    http.json<Member>('POST', `/api/v1/corps/${corpId}/members`, { body }),
+    http.json<Member>('POST', `/api/v1/corps/${part(corpId)}/members`, { body }),
 })
 
 const apps = (http: Transport) => ({
@@ -99,7 +99,7 @@ const apps = (http: Transport) => ({
     http.json<AppWithSecret>('POST', '/api/v1/apps', { body }),
   list: (page?: PageQuery) => http.json<Page<App>>('GET', `/api/v1/apps${query(page)}`),
   update: (appId: string, body: { callbackUrl?: string | null; active?: boolean }) =>
-    http.json<App>('PATCH', `/api/v1/apps/${appId}`, { body }),
+    http.json<App>('PATCH', `/api/v1/apps/${part(appId)}`, { body }),
 })
 
 const seals = (http: Transport) => ({
@@ -112,17 +112,17 @@ const seals = (http: Transport) => ({
     handwriting?: Handwriting
   }) => http.json<Seal>('POST', '/api/v1/seals', { body }),
   addFreeSignScene: (sealId: string, body: { name: string; expiresAt?: string }) =>
-    http.json<{ businessId: string }>('POST', `/api/v1/seals/${sealId}/free-sign-scenes`, { body }),
+    http.json<{ businessId: string }>('POST', `/api/v1/seals/${part(sealId)}/free-sign-scenes`, { body }),
 })
 
 const files = (http: Transport) => ({
   /** Uploads a PDF; its SHA-256 travels along and is checked on arrival. */
   upload: (pdf: Uint8Array, name: string, { idempotencyKey }: Repeatable = {}) =>
     http.json<FileInfo>('POST', '/api/v1/files', { raw: pdf, fileName: name, idempotencyKey }),
-  get: (fileId: string) => http.json<FileInfo>('GET', `/api/v1/files/${fileId}`),
-  content: (fileId: string) => http.bytes(`/api/v1/files/${fileId}/content`),
+  get: (fileId: string) => http.json<FileInfo>('GET', `/api/v1/files/${part(fileId)}`),
+  content: (fileId: string) => http.bytes(`/api/v1/files/${part(fileId)}/content`),
   keywordPositions: (fileId: string, keyword: string) =>
-    http.json<{ positions: KeywordPosition[] }>('POST', `/api/v1/files/${fileId}/keyword-positions`, {
+    http.json<{ positions: KeywordPosition[] }>('POST', `/api/v1/files/${part(fileId)}/keyword-positions`, {
       body: { keyword },
     }),
 })
@@ -133,7 +133,7 @@ export interface PageQuery {
 }
 
 const signTasks = (http: Transport) => {
-  const at = (taskId: string, rest = '') => `/api/v1/sign-tasks/${taskId}${rest}`
+  const at = (taskId: string, rest = '') => `/api/v1/sign-tasks/${part(taskId)}${rest}`
   return {
     create: (body: SignTaskInput, { idempotencyKey }: Repeatable = {}) =>
       http.json<SignTask>('POST', '/api/v1/sign-tasks', { body, idempotencyKey }),
@@ -148,11 +148,11 @@ const signTasks = (http: Transport) => {
     link: (taskId: string, actorId: string) =>
       http.json<{ url: string; token: string; expiresAt: string }>(
         'POST',
-        at(taskId, `/actors/${actorId}/link`),
+        at(taskId, `/actors/${part(actorId)}/link`),
         { body: {} },
       ),
     document: (taskId: string, documentId: string) =>
-      http.bytes(at(taskId, `/documents/${documentId}/content`)),
+      http.bytes(at(taskId, `/documents/${part(documentId)}/content`)),
     events: (taskId: string, page?: PageQuery) =>
       http.json<Page<TaskEvent>>('GET', at(taskId, `/events${query(page)}`)),
     /** The evidence package, `evidence.zip`. */
@@ -161,7 +161,7 @@ const signTasks = (http: Transport) => {
 }
 
 const ceremonies = (http: Transport) => {
-  const at = (token: string, rest = '') => `/api/v1/ceremonies/${token}${rest}`
+  const at = (token: string, rest = '') => `/api/v1/ceremonies/${part(token)}${rest}`
   return {
     cover: (token: string) => http.json<CeremonyCover>('GET', at(token)),
     sendLoginCode: (token: string) => http.none('POST', at(token, '/login-code'), { body: {} }),
@@ -169,7 +169,7 @@ const ceremonies = (http: Transport) => {
       http.json<{ token: string; ceremony: Ceremony }>('POST', at(token, '/session'), { body: { code } }),
     view: (token: string) => http.json<Ceremony>('GET', at(token, '/view')),
     document: (token: string, documentId: string) =>
-      http.bytes(at(token, `/documents/${documentId}/content`)),
+      http.bytes(at(token, `/documents/${part(documentId)}/content`)),
     read: (token: string, body: { documentId: string; sha256: string }) =>
       http.none('POST', at(token, '/read'), { body }),
     sendSignCode: (token: string) =>
@@ -180,6 +180,9 @@ const ceremonies = (http: Transport) => {
       http.json<Ceremony>('POST', at(token, '/reject'), { body: { reason } }),
   }
 }
+
+/** An id is data of the caller: it must not become another path. */
+const part = encodeURIComponent
 
 function query(values: object = {}): string {
   const search = new URLSearchParams()

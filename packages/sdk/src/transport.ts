@@ -53,6 +53,15 @@ export function createTransport(options: ClientOptions): Transport {
   const nowMs = options.nowMs ?? Date.now
 
   async function request(method: string, path: string, sending: Sending = {}): Promise<Response> {
+    // An empty part, `.` and `..` cannot be escaped: URLs drop them, and another route would be called.
+    if (
+      path
+        .split('?', 1)[0]
+        ?.slice(1)
+        .split('/')
+        .some((segment) => /^\.{0,2}$/.test(segment))
+    )
+      throw new TypeError(`what stands in the path ${path} is not an id`)
     const bytes = bodyBytes(sending)
     const headers = new Headers({ accept: 'application/json', 'accept-language': options.language ?? 'zh' })
     if (sending.body !== undefined) headers.set('content-type', 'application/json')
