@@ -105,7 +105,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   const identity = createIdentity({ db, clock, log, audit, accounts, notifications, provider })
 
   const font = createSealFont()
-  const seals = createSeals({ db, clock, kms, audit, accounts, font })
+  const seals = createSeals({ db, clock, kms, audit, accounts, font, mode: config.mode })
 
   /** What this installation must say about itself wherever a person looks. */
   const environment = () => ({

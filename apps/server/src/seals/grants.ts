@@ -4,7 +4,7 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import { refuse } from './errors.ts'
-import { requireManager } from './authority.ts'
+import { type Mode, requireManager } from './authority.ts'
 import * as store from './store.ts'
 import type { SealKind } from './tables.ts'
 
@@ -45,8 +45,14 @@ export interface Grants {
   endFreeSignScene(caller: Caller, sealId: string, businessId: string): Promise<void>
 }
 
-export function createGrants(deps: { db: Db; clock: Clock; audit: Audit; accounts: Accounts }): Grants {
-  const { db, clock, audit, accounts } = deps
+export function createGrants(deps: {
+  db: Db
+  clock: Clock
+  audit: Audit
+  accounts: Accounts
+  mode: Mode
+}): Grants {
+  const { db, clock, audit, accounts, mode } = deps
 
   async function usableBy(corpId: string, personId: string) {
     const membership = await accounts.membership(corpId, personId)
@@ -67,7 +73,7 @@ export function createGrants(deps: { db: Db; clock: Clock; audit: Audit; account
   async function managed(tx: Tx, caller: Caller, sealId: string): Promise<store.SealRow> {
     const row = await store.findSeal(tx, caller.subjectId, sealId)
     if (row === undefined) throw refuse('seal_not_found')
-    requireManager(caller)
+    requireManager(caller, mode)
     return row
   }
 

@@ -38,7 +38,7 @@ const handwriting: Handwriting = {
 
 beforeAll(async () => {
   house = await openPeople()
-  seals = createSeals(house)
+  seals = createSeals({ ...house, mode: 'sandbox' })
   person = await house.register('13800000001', '张三', '11010519491231002X')
   const founder = await house.register('13800000002', '李四', '440524188001010014')
   admin = await house.found(founder, '福州示例科技有限公司', '91350100M000100Y43')
@@ -75,7 +75,9 @@ describe('company seals', () => {
   it('have the same picture after a restart', async () => {
     const seal = await contractSeal()
     const before = await seals.appearance(admin.subjectId, seal.id)
-    expect(await createSeals(house).appearance(admin.subjectId, seal.id)).toEqual(before)
+    expect(await createSeals({ ...house, mode: 'sandbox' }).appearance(admin.subjectId, seal.id)).toEqual(
+      before,
+    )
     expect(unpackAppearance(packAppearance(before))).toEqual(before)
   })
 
@@ -95,6 +97,30 @@ describe('company seals', () => {
     await expect(
       seals.create({ ...sandboxApp, environment: 'production' }, { kind: 'finance', name: 'x' }),
     ).rejects.toThrow('seal_manager_required')
+  })
+
+  it('of a production installation are out of reach of every app, whatever the app calls itself', async () => {
+    const real = createSeals({ ...house, mode: 'production' })
+    const app: AppCaller = {
+      kind: 'app',
+      appId: '12345678',
+      subjectId: admin.subjectId,
+      environment: 'sandbox',
+    }
+    const seal = await real.create(admin, { kind: 'contract', name: '合同专用章' })
+    for (const attempt of [
+      real.create(app, { kind: 'finance', name: '财务' }),
+      real.setStatus(app, seal.id, 'disabled'),
+      real.addFreeSignScene(app, seal.id, { name: 'x' }),
+      real.grant(app, seal.id, { personId: person.personId }),
+    ])
+      await expect(attempt).rejects.toThrow('seal_manager_required')
+  })
+
+  it('are found by their id however it is written', async () => {
+    const seal = await contractSeal()
+    expect(await seals.svg(admin, seal.id.toUpperCase())).toContain('<svg')
+    expect(await seals.appearance(admin.subjectId, seal.id.toUpperCase())).toBeDefined()
   })
 
   it('are drawn for companies and personal ones for people', async () => {

@@ -17,7 +17,7 @@ import {
 } from './drawings.ts'
 import { refuse } from './errors.ts'
 import { createGrants, type Grants } from './grants.ts'
-import { requireManager } from './authority.ts'
+import { type Mode, requireManager } from './authority.ts'
 import * as store from './store.ts'
 import type { SealKind } from './tables.ts'
 
@@ -98,6 +98,7 @@ export interface SealsDeps {
   kms: Kms
   audit: Audit
   accounts: Accounts
+  mode: Mode
   /** TrueType font to cut seals in; the Song face that comes with the platform when not said. */
   fontPath?: string
   /** The same font already opened, to be shared with other rooms. */
@@ -109,7 +110,7 @@ const SIGNATURES_SHOWN = 10
 const CACHED_APPEARANCES = 500
 
 export function createSeals(deps: SealsDeps): Seals {
-  const { db, clock, kms, audit, accounts } = deps
+  const { db, clock, kms, audit, accounts, mode } = deps
   const sealFont = deps.font ?? createSealFont(deps.fontPath)
   const appearances = new Map<string, Appearance>()
 
@@ -194,7 +195,7 @@ export function createSeals(deps: SealsDeps): Seals {
   }
 
   return {
-    ...createGrants({ db, clock, audit, accounts }),
+    ...createGrants({ db, clock, audit, accounts, mode }),
 
     async list(caller, page) {
       return db.as(caller.subjectId, async (tx) => {
@@ -205,7 +206,7 @@ export function createSeals(deps: SealsDeps): Seals {
     },
 
     async create(caller, input, finish) {
-      if (input.kind !== 'personal') requireManager(caller)
+      if (input.kind !== 'personal') requireManager(caller, mode)
       const { drawn, form, name } = await draw(caller, input)
       return db.as(caller.subjectId, async (tx) => {
         if ((await store.countSeals(tx, caller.subjectId)) >= ACTIVE_LIMIT)
@@ -229,7 +230,7 @@ export function createSeals(deps: SealsDeps): Seals {
       return db.as(caller.subjectId, async (tx) => {
         const row = await store.findSeal(tx, caller.subjectId, sealId)
         if (row === undefined) throw refuse('seal_not_found')
-        if (row.kind !== 'personal') requireManager(caller)
+        if (row.kind !== 'personal') requireManager(caller, mode)
         await store.updateStatus(tx, sealId, status)
         await audit.record(tx, {
           tenantId: caller.subjectId,
@@ -247,7 +248,7 @@ export function createSeals(deps: SealsDeps): Seals {
     async svg(caller, sealId) {
       const row = await db.as(caller.subjectId, (tx) => store.sealedPictures(tx, caller.subjectId, sealId))
       if (row === undefined) throw refuse('seal_not_found')
-      return kms.openSecret(svgLabel(sealId), row.svg_sealed).toString('utf8')
+      return kms.openSecret(svgLabel(row.id), row.svg_sealed).toString('utf8')
     },
 
     async seal(subjectId, sealId) {
@@ -261,7 +262,7 @@ export function createSeals(deps: SealsDeps): Seals {
       if (cached !== undefined) return cached
       const row = await db.as(subjectId, (tx) => store.sealedPictures(tx, subjectId, sealId))
       if (row === undefined) throw refuse('seal_not_found')
-      const appearance = unpackAppearance(kms.openSecret(appearanceLabel(sealId), row.appearance_sealed))
+      const appearance = unpackAppearance(kms.openSecret(appearanceLabel(row.id), row.appearance_sealed))
       // Drawings never change, so the oldest entry may go and no entry is ever wrong.
       if (appearances.size >= CACHED_APPEARANCES) appearances.delete(appearances.keys().next().value ?? '')
       appearances.set(key, appearance)

@@ -85,7 +85,7 @@ export async function sealedPictures(tx: Tx, tenantId: string, sealId: string) {
   return tx
     .$extendTables<SealTables>()
     .selectFrom('seal')
-    .select(['svg_sealed', 'appearance_sealed'])
+    .select(['id', 'svg_sealed', 'appearance_sealed'])
     .where('id', '=', sealId)
     .where('tenant_id', '=', tenantId)
     .executeTakeFirst()
