@@ -173,6 +173,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     accounts,
     mode: config.mode,
     retryMs: config.callbackRetryMs,
+    concurrency: config.workerConcurrency,
   })
   const fasc = createFasc({
     db,

@@ -57,6 +57,11 @@ const BY_PREFIX: [string, string][] = [
   ['field_', '211132'],
 ]
 
+/** Every number that an answer may carry. */
+export function codesGiven(): string[] {
+  return [...new Set([SUCCESS, FAILURE, ...Object.values(BY_REFUSAL), ...BY_PREFIX.map(([, code]) => code)])]
+}
+
 /** What is wrong with a request in itself travels as 200, as the clients expect; the code says what it is. */
 const STATUS: Partial<Record<RefusalKind, number>> = {
   unauthenticated: 401,

@@ -435,6 +435,31 @@ describe('the published client', () => {
     expect((await fasc('signTaskClient', 'getDetail', { signTaskId: ids[0] })).body.code).toBe('211001')
   })
 
+  it('hears of a task at its own address, and of tasks that were made elsewhere', async () => {
+    const { signTaskId } = await ok('signTaskClient', 'create', {
+      signTaskSubject: '自有回调',
+      initiator: initiator(),
+      callbackUrl: `${sink.url}/own`,
+    })
+    await ok('signTaskClient', 'cancel', { signTaskId })
+    const here = await sink.until((all) => all.some((one) => one.path === '/callback/own'))
+    const own = here.find((one) => one.path === '/callback/own') as ReceivedCallback
+    expect(own.headers['x-fasc-event']).toBe('sign-task-canceled')
+    expect(contentOf(own)).toMatchObject({ signTaskId, terminationNote: '发起方撤销' })
+
+    const elsewhere = await stage.createTask(corp.token, { actors: [], fields: [], documents: [] })
+    await stage.ok('POST', `/api/v1/sign-tasks/${elsewhere.id}/cancel`, {
+      token: corp.token,
+      body: { reason: '不需要了' },
+    })
+    await sink.until((all) => all.some((one) => contentOf(one).signTaskId === hex(elsewhere.id)))
+    // The program speaks this protocol, so nothing comes to it in another.
+    expect(sink.received.filter((one) => one.headers['webhook-id'] !== undefined)).toEqual([])
+    expect(await ok('signTaskClient', 'getDetail', { signTaskId: elsewhere.id })).toMatchObject({
+      signTaskStatus: 'task_terminated',
+    })
+  })
+
   it('fetches a file by address, within the limit and only once its answer is good', async () => {
     const files = createServer((request, response) => {
       if (request.url === '/contract.pdf') response.end(pdf)

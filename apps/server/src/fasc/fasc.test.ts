@@ -1,12 +1,15 @@
 /** What the compatible API refuses, each with its code; by requests made here, from the published description. */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawSampleContract } from '#src/sandbox/sample-contract.ts'
 import { manualClock } from '#src/clock.ts'
 import { refusalCatalogue } from '#src/errors.ts'
 import { fascSignature } from '#src/webhooks/webhooks.ts'
 import { logInFasc, openFascClient } from '../../../../testing/fasc-client.ts'
+import { codesGiven, NAMED_REFUSALS } from './codes.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
 
 const HEX = '0123456789abcdef0123456789abcdef'
@@ -623,9 +626,25 @@ describe('files on their way', () => {
   })
 })
 
+describe('the reference', () => {
+  const page = readFileSync(
+    join(import.meta.dirname, '../../../../docs/reference/fasc-compatible-api.md'),
+    'utf8',
+  )
+
+  it('names every interface that is implemented, and none besides', () => {
+    const table = page.slice(page.indexOf('## 已实现的接口'), page.indexOf('## 签署任务'))
+    const named = [...table.matchAll(/`(\/[a-z-]+\/[a-z/-]+)`/g)].map((match) => match[1])
+    expect(named.sort()).toEqual([...stage.server().app.fasc.paths].sort())
+  })
+
+  it('names every number that is given', () => {
+    expect(codesGiven().filter((code) => !page.includes(`\`${code}\``))).toEqual([])
+  })
+})
+
 describe('the numbers of refusals', () => {
-  it('exist for every refusal they name', async () => {
-    const { NAMED_REFUSALS } = await import('./codes.ts')
+  it('exist for every refusal they name', () => {
     const declared = refusalCatalogue()
     expect(NAMED_REFUSALS.filter((code) => !declared.has(code))).toEqual([])
   })

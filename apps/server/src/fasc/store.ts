@@ -102,18 +102,24 @@ export async function sealNumbers(
   tenantId: string,
   sealIds: readonly string[],
 ): Promise<Map<string, number>> {
-  if (sealIds.length === 0) return new Map()
+  const read = async () => {
+    if (sealIds.length === 0) return new Map<string, number>()
+    const rows = await open(tx)
+      .selectFrom('fasc_seal')
+      .select(['seal_no', 'seal_id'])
+      .where('seal_id', 'in', [...sealIds])
+      .execute()
+    return new Map(rows.map((row) => [row.seal_id, row.seal_no]))
+  }
+  const known = await read()
+  const fresh = sealIds.filter((id) => !known.has(id))
+  if (fresh.length === 0) return known
   await open(tx)
     .insertInto('fasc_seal')
-    .values(sealIds.map((id) => ({ seal_id: id, tenant_id: tenantId })))
+    .values(fresh.map((id) => ({ seal_id: id, tenant_id: tenantId })))
     .onConflict((conflict) => conflict.column('seal_id').doNothing())
     .execute()
-  const rows = await open(tx)
-    .selectFrom('fasc_seal')
-    .select(['seal_no', 'seal_id'])
-    .where('seal_id', 'in', [...sealIds])
-    .execute()
-  return new Map(rows.map((row) => [row.seal_id, row.seal_no]))
+  return await read()
 }
 
 export async function sealByNumber(tx: Tx, sealNo: number): Promise<string | undefined> {

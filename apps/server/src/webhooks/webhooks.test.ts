@@ -1,8 +1,11 @@
 import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Page } from '@yinxin/sdk/wire'
 import { startWebhookSink, type WebhookSink } from '../../../../testing/fakes/webhook-sink.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
+import { callbackRequest } from './callback-request.ts'
 import { fascSignature, fascSignText } from './fasc-signature.ts'
 
 describe('the FASC signature', () => {
@@ -33,6 +36,29 @@ describe('the FASC signature', () => {
     for (const key of Object.keys(pairs)) {
       expect(fascSignature('dummysecret', '1757570000000', { ...pairs, [key]: 'other' })).not.toBe(right)
     }
+  })
+})
+
+describe('the example of the reference', () => {
+  it('is signed as the reference says', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/reference/callbacks.md'), 'utf8')
+    const [, example = ''] = page.split('```http\n')
+    const [head = '', body = ''] = (example.split('\n```')[0] ?? '').split('\n\n')
+    const header = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(head)?.[1]
+    const request = callbackRequest(
+      {
+        id: header('webhook-id') ?? '',
+        appId: '10000000',
+        style: 'standard',
+        event: 'sign-task.finished',
+        payload: JSON.parse(body),
+      },
+      'dummysecret',
+      new Date(Number(header('webhook-timestamp')) * 1000),
+      'nonce',
+    )
+    expect(request.body).toBe(body)
+    expect(request.headers['webhook-signature']).toBe(header('webhook-signature'))
   })
 })
 

@@ -13,6 +13,7 @@ import { callbackRequest } from './callback-request.ts'
 import { refuse } from './errors.ts'
 import { subscribeNativeEvents } from './native-events.ts'
 import { callOutside, readHead } from './outside-call.ts'
+import { createPlaces } from './places.ts'
 import * as store from './store.ts'
 import type { CallbackStatus, CallbackStyle } from './tables.ts'
 
@@ -66,6 +67,8 @@ export interface WebhooksDeps {
   mode: 'development' | 'sandbox' | 'production'
   /** Pauses before the second, third … attempt. */
   retryMs: readonly number[]
+  /** Background jobs at a time in this process; callbacks leave some of them to others. */
+  concurrency: number
 }
 
 /** Methods open their own transaction unless they take `tx`. */
@@ -104,17 +107,36 @@ export interface Webhooks {
 const HEAD_BYTES = 2048
 const HEAD_KEPT = 500
 
+/** At the same time, to one app. */
+const CALLS_PER_APP = 2
+/** How long a callback steps back when its receiver is busy. */
+const STEP_BACK_MS = 1000
+
 const deliverPayload = z.object({ eventId: z.uuid(), round: z.number().int().min(0) })
 
 export function createWebhooks(deps: WebhooksDeps): Webhooks {
   const { db, clock, log, jobs, accounts } = deps
+  const places = createPlaces({ perKey: CALLS_PER_APP, total: Math.max(1, Math.floor(deps.concurrency / 2)) })
 
   jobs.define('webhooks.deliver', deliverPayload, ({ eventId, round }) => deliver(eventId, round))
 
-  /** 1. read, 2. call, 3. write down what came of it and, if need be, when it is tried again. */
   async function deliver(eventId: string, round: number): Promise<void> {
     const event = await db.work((tx) => store.findEvent(tx, eventId))
     if (event === undefined) throw new Error(`the callback ${eventId} is not there`)
+    const leave = places.take(event.app_id)
+    if (leave === null) {
+      const later = new Date(clock.now().getTime() + STEP_BACK_MS)
+      return await db.work((tx) => enqueue(tx, eventId, round, later), event.tenant_id)
+    }
+    try {
+      await send(event, round)
+    } finally {
+      leave()
+    }
+  }
+
+  /** 1. call, 2. write down what came of it and, if need be, when it is tried again. */
+  async function send(event: store.EventRow, round: number): Promise<void> {
     const app = await accounts.appByAppId(event.app_id)
     const startedMs = performance.now()
     const at = clock.now()
