@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 
 const COMMAND = join(import.meta.dirname, '../../apps/cli/src/main.ts')
 
@@ -15,11 +16,31 @@ export interface RunningCommand {
   ended: Promise<number | NodeJS.Signals | null>
 }
 
-export function runCommand(args: string[], environment: Record<string, string>): RunningCommand {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+export interface RunOptions {
+  /** `pipe` keeps standard input open until the test closes it. */
+  stdin?: 'ignore' | 'pipe'
+  /** Whom to run as; needs root. */
+  user?: { uid: number; gid: number }
+  /** Another clone's `main.ts`, or another program altogether. */
+  program?: [string, ...string[]]
+  cwd?: string
+  /** Leads a process group of its own, as a shell's job does. */
+  detached?: boolean
+}
+
+export function runCommand(
+  args: string[],
+  environment: Record<string, string>,
+  options: RunOptions = {},
+): RunningCommand {
+  const [program, ...before] = options.program ?? [process.execPath, COMMAND]
+  const child = spawn(program, [...before, ...args], {
     env: { PATH: process.env.PATH ?? '', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+    ...options.user,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    detached: options.detached ?? false,
+  }) as ChildProcess & { stdout: Readable; stderr: Readable }
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))

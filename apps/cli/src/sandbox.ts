@@ -41,6 +41,8 @@ export const run = command(usage, async (args, lang) => {
     )
   } finally {
     await place.remove()
+    // An input that is still open would keep the process alive.
+    process.stdin.destroy()
   }
   return EXIT.good
 })
