@@ -32,8 +32,8 @@ import {
   verifyDisclosure,
 } from './event-chain.ts'
 import { EvidenceError } from './evidence-error.ts'
-import { verifyConsistency } from './merkle.ts'
-import { openCheckpoint } from './note.ts'
+import { leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+import { type Checkpoint, openCheckpoint } from './note.ts'
 import { encodeTlogProof, verifyTlogProof } from './tlog-proof.ts'
 import { writeZip, type ZipContent, type ZipInput } from './zip-write.ts'
 
@@ -103,8 +103,9 @@ export interface ManifestLogProof {
  * @throws EvidenceError when chain, disclosures or proofs do not hold: what cannot be verified is not issued
  */
 export function prepareBundle(input: BundleInput): PreparedBundle {
-  checkEvents(input)
-  const origin = openCheckpoint(input.log.checkpoint, input.log.keys).checkpoint.origin
+  // Opened once: its signature is the same for all events.
+  const { checkpoint } = openCheckpoint(input.log.checkpoint, input.log.keys)
+  checkEvents(input, checkpoint)
   const documents = input.documents.map(
     (document, index): ManifestDocument => ({
       documentId: document.documentId,
@@ -129,7 +130,7 @@ export function prepareBundle(input: BundleInput): PreparedBundle {
     createdAt: input.createdAt.toISOString(),
     documents,
     events: { count: input.events.length, lastHash: eventHash(input.events.at(-1) as EvidenceEvent) },
-    log: { origin, keys: [...input.log.keys] },
+    log: { origin: checkpoint.origin, keys: [...input.log.keys] },
     trust: { anchors },
     environment: input.environment,
     entries: files.map(({ path, role, sha256, sizeBytes }) => ({ path, role, sha256, sizeBytes })),
@@ -193,7 +194,7 @@ interface BundleFile {
   content: ZipContent
 }
 
-function checkEvents(input: BundleInput): void {
+function checkEvents(input: BundleInput, checkpoint: Checkpoint): void {
   const { events, disclosures, log } = input
   if (events.length === 0) throw refuse('a package has at least one event')
   const [problem] = verifyChain(events)
@@ -202,11 +203,9 @@ function checkEvents(input: BundleInput): void {
   if (log.proofs.length !== events.length) throw refuse('every event needs its proof')
   for (const [seq, event] of events.entries()) {
     const proof = log.proofs[seq] as { index: number; hashes: readonly Uint8Array[] }
-    verifyTlogProof(
-      { ...proof, hashes: [...proof.hashes], checkpoint: log.checkpoint },
-      eventBytes(event),
-      log.keys,
-    )
+    const leaf = leafHash(eventBytes(event))
+    if (!verifyInclusion(leaf, proof.index, checkpoint.size, checkpoint.root, proof.hashes))
+      throw new EvidenceError('bad_proof', `event ${seq} is not leaf ${proof.index} of the checkpointed tree`)
   }
   for (const disclosure of disclosures) {
     const event = events[disclosure.seq]

@@ -17,6 +17,7 @@ import { authorActor } from './author.ts'
 import { refuse } from './errors.ts'
 import { type Initiator, initiatorOf } from './initiator.ts'
 import { checkActors, checkRefs, planFields } from './plan.ts'
+import type { Revisions } from './revisions.ts'
 import {
   type ActorRow,
   appendSegment,
@@ -46,6 +47,7 @@ export interface DraftsDeps {
   documents: Pick<Documents, 'file' | 'keywordPositions' | 'content'>
   seals: Pick<Seals, 'freeSignScene'>
   transition: Transition
+  revisions: Pick<Revisions, 'keepFrozen'>
 }
 
 /** A document of a task, frozen under the contract's own key, not yet recorded. */
@@ -157,16 +159,18 @@ export function createDrafts(deps: DraftsDeps) {
     for (let at = 0; at < task.documents.length; at += FREEZES_AT_A_TIME) {
       const group = task.documents.slice(at, at + FREEZES_AT_A_TIME)
       const stored = await Promise.all(
-        group.map(async (document) => ({
-          documentId: document.id,
-          stored: await deps.storage.put({
+        group.map(async (document) => {
+          const content = await deps.documents.content(tenantId, document.file_id)
+          const stored = await deps.storage.put({
             tenantId,
             scopeId: taskId,
             class: 'signed',
-            content: await deps.documents.content(tenantId, document.file_id),
+            content,
             expectedSha256: document.sha256,
-          }),
-        })),
+          })
+          if (content instanceof Uint8Array) deps.revisions.keepFrozen(document.id, content, stored.sha256)
+          return { documentId: document.id, stored }
+        }),
       )
       frozen.push(...stored)
     }

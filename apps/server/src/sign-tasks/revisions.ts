@@ -3,7 +3,7 @@
  * concatenation, whose SHA-256 is recorded; what does not match it is never handed out whole.
  */
 import { createHash } from 'node:crypto'
-import { extendHashState, type HashState } from '@yinxin/pades'
+import { extendHashState, type HashState, hashStateOf } from '@yinxin/pades'
 import type { Storage } from '#src/storage/storage.ts'
 import { refuse } from './errors.ts'
 import type { SegmentRow } from './store.ts'
@@ -22,28 +22,33 @@ const CACHED_REVISION_BYTES_MAX = 16 * 1024 * 1024
 const HASH_SLICE_BYTES = 4 * 1024 * 1024
 
 export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | 'stream'> }) {
-  const cache = new Map<string, Revision>()
+  /** By document: only its newest revision is worth the memory. */
+  const cache = new Map<string, { number: number; revision: Revision }>()
   let cachedBytes = 0
 
   function keep(documentId: string, number: number, revision: Revision): void {
     forget(documentId)
     if (revision.bytes.length > CACHED_REVISION_BYTES_MAX) return
-    cache.set(`${documentId}/${number}`, revision)
+    cache.set(documentId, { number, revision })
     cachedBytes += revision.bytes.length
-    for (const [key, oldest] of cache) {
+    for (const oldest of cache.keys()) {
       if (cachedBytes <= CACHE_BYTES_MAX) break
-      cache.delete(key)
-      cachedBytes -= oldest.bytes.length
+      forget(oldest)
     }
   }
 
-  /** Only the newest revision of a document is worth its memory. */
   function forget(documentId: string): void {
-    for (const [key, revision] of cache) {
-      if (!key.startsWith(`${documentId}/`)) continue
-      cache.delete(key)
-      cachedBytes -= revision.bytes.length
-    }
+    cachedBytes -= cache.get(documentId)?.revision.bytes.length ?? 0
+    cache.delete(documentId)
+  }
+
+  /** The revision that ends with a segment, when it is in memory; by its recorded hash, never by number alone. */
+  function cached(last: SegmentRow | undefined): Revision | undefined {
+    if (last === undefined) return undefined
+    const known = cache.get(last.document_id)
+    return known?.number === last.revision && known.revision.sha256 === last.sha256
+      ? known.revision
+      : undefined
   }
 
   return {
@@ -51,8 +56,8 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
     async read(segments: readonly SegmentRow[]): Promise<Revision> {
       const last = segments.at(-1)
       if (last === undefined) throw refuse('task_document_not_found')
-      const known = cache.get(`${last.document_id}/${last.revision}`)
-      if (known !== undefined && known.sha256 === last.sha256) return known
+      const known = cached(last)
+      if (known !== undefined) return known
       const bytes = new Uint8Array(last.size_bytes)
       let at = 0
       for (const segment of segments) {
@@ -67,6 +72,15 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       const revision = { bytes, sha256, hashState }
       keep(last.document_id, last.revision, revision)
       return revision
+    },
+
+    /** The bytes of a revision that is in memory; null when it must be read. */
+    inMemory: (segments: readonly SegmentRow[]): Uint8Array | null => cached(segments.at(-1))?.bytes ?? null,
+
+    /** Keeps a file that was just frozen for its first signer, unless it is too large for that. */
+    keepFrozen(documentId: string, bytes: Uint8Array, sha256: string): void {
+      if (bytes.length <= CACHED_REVISION_BYTES_MAX)
+        keep(documentId, 0, { bytes, sha256, hashState: hashStateOf(bytes) })
     },
 
     /** Size and hash of the revision that a delta makes of another; nothing but the delta is hashed. */
@@ -97,6 +111,11 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       const sizeBytes = segments.at(-1)?.size_bytes ?? 0
       const from = range?.start ?? 0
       const to = range?.end ?? sizeBytes - 1
+      const known = cached(segments.at(-1))
+      if (known !== undefined) {
+        yield known.bytes.subarray(from, to + 1)
+        return
+      }
       let offset = 0
       for (const segment of segments) {
         const first = Math.max(from - offset, 0)

@@ -101,7 +101,7 @@ export function createSignTasks(deps: SignTasksDeps) {
   const transition = createTransition(deps)
   const links = createLinks(deps)
   const revisions = createRevisions(deps)
-  const drafts = createDrafts({ ...deps, transition })
+  const drafts = createDrafts({ ...deps, transition, revisions })
   const ceremonies = createCeremonies({ ...deps, links, transition })
   const addDocuments = createMoreDocuments(deps)
   subscribeNotices({ ...deps, links })

@@ -61,16 +61,16 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
     }
     if (decision.facts.length > 0) await updateTask(tx, task.row.id, change, now)
     await evidence.append(tx, task.row.id, task.row.tenant_id, events)
-    for (const fact of decision.facts) {
-      const outgoing = outgoingFact(task, fact)
-      if (outgoing === null) continue
-      await outbox.append(tx, {
-        type: outgoing.type,
+    const outgoing = decision.facts.flatMap((fact) => outgoingFact(task, fact) ?? [])
+    await outbox.append(
+      tx,
+      outgoing.map(({ type, payload }) => ({
+        type,
         tenantId: task.row.tenant_id,
         subjectKey: task.row.id,
-        payload: { ...outgoing.payload },
-      })
-    }
+        payload: { ...payload },
+      })),
+    )
     keepUp(task, decision.facts, now)
     return decision.facts
   }

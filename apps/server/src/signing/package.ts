@@ -51,7 +51,7 @@ export function createPackages({ db, evidence, ca, signTasks, environment }: Pac
         name: document.name,
         sha256: document.sha256,
         sizeBytes: document.size_bytes,
-        content: () => signTasks.revisions.stream(segments),
+        content: signTasks.revisions.inMemory(segments) ?? (() => signTasks.revisions.stream(segments)),
       })),
       certificates: [...certificates, ...ca.chain(), tsaDer],
       crls: [await ca.crl()],
