@@ -187,6 +187,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     documents,
     signTasks,
     verification,
+    evidencePackage,
     webhooks,
     baseUrl: config.baseUrl,
   })

@@ -18,7 +18,21 @@ export type Download =
 
 export type Downloads = ReturnType<typeof createDownloads>
 
-export function createDownloads({ signTasks, seals }: { signTasks: SignTasks; seals: Pick<Seals, 'svg'> }) {
+/** The evidence package of a task, for one of its parties. */
+export type EvidencePackage = (
+  caller: { subjectId: string },
+  taskId: string,
+) => Promise<{ fileName: string; content: AsyncIterable<Uint8Array> }>
+
+export function createDownloads({
+  signTasks,
+  seals,
+  evidencePackage,
+}: {
+  signTasks: SignTasks
+  seals: Pick<Seals, 'svg'>
+  evidencePackage: EvidencePackage
+}) {
   return async function open(target: LinkTarget): Promise<Download> {
     // The link was made for an app of this company; it acts as one that may read.
     const caller = {
@@ -28,6 +42,7 @@ export function createDownloads({ signTasks, seals }: { signTasks: SignTasks; se
       environment: 'production',
     } as const
     if (target.kind === 'seal') return { kind: 'svg', content: await seals.svg(caller, target.sealId) }
+    if (target.kind === 'evidence') return { kind: 'zip', ...(await evidencePackage(caller, target.taskId)) }
 
     const task = await signTasks.get(caller, target.taskId)
     const chosen = task.documents.filter((one) => target.docRef === undefined || one.ref === target.docRef)

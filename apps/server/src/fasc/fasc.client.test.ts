@@ -1,7 +1,7 @@
 /** The whole story through the published client, unmodified, against a real server. */
 import { createHash, createHmac } from 'node:crypto'
 import { createServer } from 'node:http'
-import { readZip } from '@yinxin/evidence'
+import { readZip, verifyBundle } from '@yinxin/evidence'
 import { verifyPdf } from '@yinxin/pades'
 import { parsePem } from '@yinxin/pki'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -253,6 +253,10 @@ describe('the published client', () => {
     expect(zip.problems).toEqual([])
     expect(zip.entries.map((entry) => entry.name)).toEqual(['技术服务合同.pdf'])
     expect(downloadUrl.length).toBeLessThanOrEqual(500)
+
+    const proof = await ok('signTaskClient', 'getEvidenceReportDownloadUrl', { signTaskId })
+    const bundle = new Uint8Array(await (await fetch(proof.downloadUrl)).arrayBuffer())
+    expect(verifyBundle(bundle, { trust: [rootDer as Uint8Array] })).toMatchObject({ ok: true, problems: [] })
 
     // Its own check says the same.
     const report = await ok('docClient', 'fileVerifySign', {

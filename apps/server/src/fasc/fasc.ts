@@ -17,7 +17,7 @@ import type { Storage } from '#src/storage/storage.ts'
 import type { Verification } from '#src/verification/verification.ts'
 import type { Webhooks } from '#src/webhooks/webhooks.ts'
 import { callbackEndpoints, subscribeFascCallbacks } from './callbacks.ts'
-import { createDownloads, type Download } from './downloads.ts'
+import { createDownloads, type Download, type EvidencePackage } from './downloads.ts'
 import { createFascDrafts } from './drafts.ts'
 import type { Endpoints } from './endpoint.ts'
 import { refuse } from './errors.ts'
@@ -47,6 +47,7 @@ export interface FascDeps {
   documents: Documents
   signTasks: SignTasks
   verification: Verification
+  evidencePackage: EvidencePackage
   webhooks: Webhooks
   /** Without a slash at the end. */
   baseUrl: string

@@ -45,13 +45,24 @@ describe('the place of a field', () => {
     expect(positionOf(moved)).toMatchObject({ positionX: '140', positionY: '226' })
   })
 
+  it('is pushed inside when it hangs over an edge, and tells so', () => {
+    const seal = place('corp_seal', {
+      positionMode: 'pixel',
+      positionPageNo: 1,
+      positionX: '10',
+      positionY: '840',
+    })
+    expect(seal).toMatchObject({ x: 0, y: 842 - 119 })
+    expect(positionOf(seal)).toEqual({ positionPageNo: 1, positionX: '59.5', positionY: '782.5' })
+  })
+
   it('is the first on the page that is named, pushed inside where it would hang over', () => {
     const on = place('corp_seal', { positionMode: 'keyword', positionKeyword: '签章', positionPageNo: 2 })
     expect(on).toMatchObject({ page: 2, x: 0, y: 0 })
   })
 
   it.each([
-    [{ positionMode: 'pixel', positionPageNo: 1, positionX: '10', positionY: '400' }],
+    [{ positionMode: 'pixel', positionPageNo: 1, positionX: '-1', positionY: '400' }],
     [{ positionMode: 'pixel', positionPageNo: 3, positionX: '300', positionY: '300' }],
     [{ positionMode: 'pixel', positionPageNo: 1, positionX: '300' }],
     [{ positionMode: 'keyword', positionKeyword: '没有' }],

@@ -62,7 +62,6 @@ const SIZES: Record<SignFieldType, { width: number; height: number }> = {
   person_sign: { width: 100, height: 50 },
   date_sign: { width: 100, height: 24 },
 }
-const TOLERANCE_PT = 0.5
 
 export function placeField(
   docRef: string,
@@ -81,7 +80,7 @@ export function placeField(
   if (x == null || y == null)
     throw wrong(fieldId, '缺少 positionX 或 positionY', 'positionX or positionY is missing')
   const placed = { page: page ?? 1, x: x - box.width / 2, y: y - box.height / 2, ...box }
-  return { ...base, ...insidePage(fieldId, placed, pages, 'refuse') }
+  return { ...base, ...insidePage(fieldId, placed, pages) }
 }
 
 export function isKeyword(field: DocField): boolean {
@@ -108,25 +107,23 @@ function atKeyword(
     y: found.y + found.height / 2 - (keywordOffsetY ?? 0) - box.height / 2,
     ...box,
   }
-  return insidePage(fieldId, placed, pages, 'push')
+  return insidePage(fieldId, placed, pages)
 }
 
-/** A coordinate must lie inside its page; what hangs on a keyword is pushed inside. */
+/**
+ * The centre must lie on the page; what hangs over an edge is pushed inside, so that every mark is whole. The
+ * place that it gets is what the task tells afterwards.
+ */
 function insidePage(
   fieldId: string,
   box: PageBox & { page: number },
   pages: readonly Page[],
-  otherwise: 'refuse' | 'push',
 ): PageBox & { page: number } {
   const page = pages[box.page - 1]
   if (page === undefined) throw wrong(fieldId, `文档没有第 ${box.page} 页`, `there is no page ${box.page}`)
-  const tooLarge = box.width > page.widthPt || box.height > page.heightPt
-  const isInside =
-    box.x >= -TOLERANCE_PT &&
-    box.y >= -TOLERANCE_PT &&
-    box.x + box.width <= page.widthPt + TOLERANCE_PT &&
-    box.y + box.height <= page.heightPt + TOLERANCE_PT
-  if (tooLarge || (!isInside && otherwise === 'refuse')) {
+  const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 }
+  const isOnPage = centre.x >= 0 && centre.y >= 0 && centre.x <= page.widthPt && centre.y <= page.heightPt
+  if (!isOnPage || box.width > page.widthPt || box.height > page.heightPt) {
     throw wrong(fieldId, `超出第 ${box.page} 页的范围`, `it lies outside page ${box.page}`)
   }
   return {

@@ -16,6 +16,7 @@ const target = z.discriminatedUnion('kind', [
     form: z.enum(['zip', 'pdf']),
     name: z.string().optional(),
   }),
+  z.object({ kind: z.literal('evidence'), subjectId: z.uuid(), taskId: z.uuid() }),
   z.object({ kind: z.literal('seal'), subjectId: z.uuid(), sealId: z.uuid() }),
 ])
 export type LinkTarget = z.output<typeof target>

@@ -211,6 +211,14 @@ export function taskEndpoints(deps: TaskEndpointsDeps): Endpoints {
       },
     ),
 
+    '/sign-task/evidence-report/get-download-url': endpoint(withTask({}), async (caller, input) => {
+      const found = await task(caller, input.signTaskId)
+      if (found.startedAt === null) throw refuse('fasc_not_downloadable')
+      return {
+        downloadUrl: links.issue({ kind: 'evidence', subjectId: caller.subjectId, taskId: found.id }),
+      }
+    }),
+
     '/sign-task/owner/get-download-url': endpoint(
       withTask({
         ownerId: owner,
