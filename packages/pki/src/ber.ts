@@ -16,8 +16,36 @@ interface Piece {
 
 /** The first element of the bytes as definite-length encoding, and where it ended in the source. */
 export function normaliseBer(source: Uint8Array): { der: Uint8Array; end: number } {
+  // Most containers are DER already: one pass without building anything shows it.
+  const plainEnd = skipPlain(source, 0, source.length, 0)
+  if (plainEnd >= 0) return { der: source.subarray(0, plainEnd), end: plainEnd }
   const piece = readPiece(source, 0, source.length, 0)
   return { der: piece.changed ? encode(piece.der) : source.subarray(0, piece.end), end: piece.end }
+}
+
+/** End of an element that needs no change, or -1 when it does, or is broken: then the careful reader speaks. */
+function skipPlain(source: Uint8Array, start: number, limit: number, depth: number): number {
+  if (depth > maximumDepth || start + 2 > limit) return -1
+  const tag = source[start]!
+  const first = source[start + 1]!
+  if ((tag & 0x1f) === 0x1f || isFragmented(tag)) return -1
+  let content = start + 2
+  let length = first
+  if (first >= 0x80) {
+    const octets = first & 0x7f
+    if (octets === 0 || octets > 4 || content + octets > limit || source[content] === 0) return -1
+    length = 0
+    for (let index = 0; index < octets; index += 1) length = length * 256 + source[content++]!
+    if (length < 0x80) return -1
+  }
+  const end = content + length
+  if (end > limit) return -1
+  if ((tag & 0x20) === 0) return end
+  for (let offset = content; offset < end; ) {
+    offset = skipPlain(source, offset, end, depth + 1)
+    if (offset < 0) return -1
+  }
+  return end
 }
 
 function readPiece(source: Uint8Array, start: number, limit: number, depth: number): Piece {

@@ -23,8 +23,9 @@ import {
   type SignatureScheme,
 } from './algorithms.ts'
 import { concatBytes, equalBytes } from './bytes.ts'
-import { element, encode, nullValue, octetString, sequence } from './der-write.ts'
+import { bitString, element, encode, nullValue, octetString, oid, sequence } from './der-write.ts'
 import { PkiError } from './errors.ts'
+import { OID } from './oids.ts'
 import { keyFacts } from './public-key.ts'
 
 /** Bytes in one piece or in several that follow each other, such as the two ranges of a signed PDF. */
@@ -36,11 +37,14 @@ const chunksOf = (content: Content): readonly Uint8Array[] =>
 /** Digest of the content. */
 export function digest(algorithm: DigestAlgorithm, content: Content): Uint8Array {
   // The one-shot form costs half of the streaming one, which shows on certificates and attributes.
-  if (content instanceof Uint8Array) return new Uint8Array(hash(algorithm, content, 'buffer'))
+  if (content instanceof Uint8Array) return plain(hash(algorithm, content, 'buffer'))
   const state = createHash(algorithm)
   for (const chunk of content) state.update(chunk)
-  return new Uint8Array(state.digest())
+  return plain(state.digest())
 }
+
+/** The same bytes without the Buffer around them, whose methods (slice) mean other things. */
+const plain = (bytes: Buffer): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 
 /** A private key seen from outside: it can sign, and its public half is known. */
 export interface Signer {
@@ -83,12 +87,36 @@ export function signerFromKey(privateKey: KeyObject, algorithm?: SignatureAlgori
 }
 
 function signerOver(privateKey: KeyObject, publicKey: KeyObject, algorithm: SignatureAlgorithm): Signer {
-  const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }))
+  const spki = exportSpki(publicKey)
   const digestName = algorithm === 'ed25519' ? null : algorithm === 'ecdsa-p384-sha384' ? 'sha384' : 'sha256'
   const pss = { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
   const key = algorithm === 'rsa-pss-sha256' ? pss : privateKey
-  return { algorithm, spki, sign: (data) => new Uint8Array(sign(digestName, data, key)) }
+  return { algorithm, spki, sign: (data) => plain(sign(digestName, data, key)) }
 }
+
+const pointHeaders: Record<string, Uint8Array> = {
+  'P-256': encode(
+    sequence(sequence(oid(OID.ecPublicKey), oid(OID.p256)), bitString(new Uint8Array(65))),
+  ).subarray(0, 26),
+  'P-384': encode(
+    sequence(sequence(oid(OID.ecPublicKey), oid(OID.p384)), bitString(new Uint8Array(97))),
+  ).subarray(0, 23),
+}
+
+/**
+ * SubjectPublicKeyInfo of a key. OpenSSL's DER encoder costs twice a P-256 key generation; the coordinates from its
+ * JWK behind the constant header are the same bytes for half of that.
+ */
+function exportSpki(publicKey: KeyObject): Uint8Array {
+  if (publicKey.asymmetricKeyType === 'ec') {
+    const { crv, x, y } = publicKey.export({ format: 'jwk' })
+    const header = pointHeaders[crv ?? '']
+    if (header !== undefined && x !== undefined && y !== undefined)
+      return concatBytes([header, uncompressed, Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+  }
+  return plain(publicKey.export({ format: 'der', type: 'spki' }))
+}
+const uncompressed = Uint8Array.of(4)
 
 /** A new key pair of the algorithm. RSA keys have 2048 bits unless told otherwise. */
 export function generateSigner(
@@ -131,17 +159,31 @@ const keyTypes: Record<SignatureScheme['kind'], readonly string[]> = {
   unsupported: [],
 }
 
-/** Imported keys by the very array that holds their SPKI: an issuer's key is imported once, not per certificate. */
-const imported = new WeakMap<Uint8Array, KeyObject>()
+/**
+ * Imported keys by their SPKI, the least recently used first. An import costs as much as a signature, and chains,
+ * timestamps and signers of one file name the same keys again and again, each time in other bytes of memory.
+ */
+const imported = new Map<string, KeyObject>()
+const importedLimit = 512
 
 function importKey(spki: Uint8Array): KeyObject | undefined {
-  const known = imported.get(spki)
-  if (known !== undefined) return known
+  const name = Buffer.from(spki.buffer, spki.byteOffset, spki.length).latin1Slice()
+  const known = imported.get(name)
+  if (known !== undefined) {
+    imported.delete(name)
+    imported.set(name, known)
+    return known
+  }
   try {
     const key = createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' })
     // Explicit curve parameters (RFC 5480 §2.1.1 forbids them) let the key's maker choose the group.
     if (key.asymmetricKeyType === 'ec' && keyFacts(spki)?.curve === undefined) return undefined
-    imported.set(spki, key)
+    // A key of a megabyte would make the bound on the count meaningless.
+    if (spki.length <= 4096) imported.set(name, key)
+    for (const oldest of imported.keys()) {
+      if (imported.size <= importedLimit) break
+      imported.delete(oldest)
+    }
     return key
   } catch {
     // OpenSSL refuses the key: its curve is unknown, or its numbers are no key.

@@ -147,11 +147,21 @@ export function readBoolean(found: DerElement): boolean {
   return value === 0xff
 }
 
+const shortOids: readonly string[] = [4, 29].flatMap((arc) =>
+  Array.from({ length: 128 }, (_, last) => `2.5.${arc}.${last}`),
+)
+
 export function readOid(found: DerElement): string {
   const { source, content, end } = found
   // 1 to 64 octets: longer than any registered identifier, short enough to keep the arithmetic cheap.
   if (end === content || end - content > 64 || source[end - 1]! >= 0x80)
     fail(`a bad object identifier at offset ${found.start}`)
+  // The attributes of names (2.5.4) and the extensions (2.5.29) make up most of what is read.
+  if (end - content === 3 && source[content] === 0x55 && source[content + 1]! < 0x80) {
+    const arc = source[content + 1]!
+    const known = arc === 4 ? 0 : arc === 29 ? 128 : -1
+    if (known >= 0) return shortOids[known + source[content + 2]!]!
+  }
   let text = ''
   let value = 0
   let big: bigint | undefined
@@ -241,9 +251,26 @@ export function readText(found: DerElement): string {
 
 export const isText = (tag: number): boolean => [0x0c, 0x12, 0x13, 0x14, 0x16, 0x1a, 0x1e].includes(tag)
 
+/** The usual form, UTCTime to the second from 1970 on, without detours; undefined when it is anything else. */
+function readPlainTime(source: Uint8Array, tag: number, content: number, end: number): Date | undefined {
+  if (tag !== 0x17 || end - content !== 13 || source[content + 12] !== 0x5a) return undefined
+  const pair = (index: number) => {
+    const [high, low] = [source[content + index]! - 0x30, source[content + index + 1]! - 0x30]
+    return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN
+  }
+  const [year, month, day] = [pair(0), pair(2), pair(4)]
+  const [hour, minute, second] = [pair(6), pair(8), pair(10)]
+  // Days past the 28th may not exist: the careful way decides.
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined
+  if (!(hour < 24 && minute < 60 && second < 60 && (year < 50 || year >= 70))) return undefined
+  return new Date(Date.UTC(year < 50 ? 2000 + year : 1900 + year, month - 1, day, hour, minute, second))
+}
+
 /** UTCTime or GeneralizedTime in UTC (RFC 5280 §4.1.2.5); fractions only in GeneralizedTime, kept to the millisecond. */
 export function readTime(found: DerElement): Date {
   const { tag, content, end, source } = found
+  const plainTime = readPlainTime(source, tag, content, end)
+  if (plainTime !== undefined) return plainTime
   const text = asciiOf(source, content, end) ?? ''
   const form = tag === 0x17 ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})(?:\.(\d{0,14}[1-9]))?Z$/
   const match = tag === 0x17 || tag === 0x18 ? form.exec(text) : null

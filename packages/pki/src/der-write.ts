@@ -108,8 +108,20 @@ export function unsignedInteger(bytes: Uint8Array): Uint8Array {
   return encode(padded ? element(0x02, Uint8Array.of(0), body) : element(0x02, body))
 }
 
-/** OBJECT IDENTIFIER from dotted text. */
+/** Identifiers that were written before: policies and extensions repeat with every certificate. Read only. */
+const oidCache = new Map<string, Uint8Array>()
+const oidCacheLimit = 256
+
+/** OBJECT IDENTIFIER from dotted text. The bytes are shared between calls: not to be written to. */
 export function oid(dotted: string): Uint8Array {
+  const known = oidCache.get(dotted)
+  if (known !== undefined) return known
+  const encoded = encodeOid(dotted)
+  if (oidCache.size < oidCacheLimit) oidCache.set(dotted, encoded)
+  return encoded
+}
+
+function encodeOid(dotted: string): Uint8Array {
   if (!/^[0-2](\.(0|[1-9]\d{0,38}))+$/.test(dotted))
     throw new PkiError('argument', `"${dotted}" is no object identifier`)
   const [first, second, ...rest] = dotted.split('.').map(BigInt) as [bigint, bigint, ...bigint[]]
