@@ -32,7 +32,7 @@ export interface PdfInfo {
 /** What a platform has to know about a file before it lets anyone sign it. @throws PdfRefusal */
 export function inspectPdf(pdf: Uint8Array): PdfInfo {
   return withRepair(pdf, (view) => {
-    const pages = [...eachPage(view)].map(({ widthPt, heightPt, rotation }) => ({
+    const pages = eachPage(view).map(({ widthPt, heightPt, rotation }) => ({
       widthPt,
       heightPt,
       rotation,

@@ -22,16 +22,45 @@ interface Inherited {
   readonly rotate: PdfValue | undefined
 }
 
+/** All pages in order. */
+export function eachPage(view: PdfView): PdfPage[] {
+  const pages: PdfPage[] = []
+  walkPages(view, (node, dict, inherited) => {
+    pages.push(makePage(view, node, dict, inherited))
+    return false
+  })
+  return pages
+}
+
+/** The page of this zero-based index; those before it are only counted. */
+export function pageAt(view: PdfView, index: number): PdfPage {
+  let count = 0
+  let page: PdfPage | undefined
+  walkPages(view, (node, dict, inherited) => {
+    if (count++ !== index) return false
+    page = makePage(view, node, dict, inherited)
+    return true
+  })
+  if (page) return page
+  if (count === 0) throw new PdfRefusal('no_pages')
+  throw new PdfRefusal('page_out_of_range', `${index + 1} / ${count}`)
+}
+
+/** True to stop. */
+type PageVisitor = (node: PdfRef, dict: PdfDict, inherited: Inherited) => boolean
+
 /** Walks the page tree in order; /Count is not believed, only the leaves are. */
-export function* eachPage(view: PdfView): Generator<PdfPage> {
+function walkPages(view: PdfView, visit: PageVisitor): void {
+  const root = catalogOf(view).dict.get('Pages')
+  if (!isRef(root) || !isDict(resolve(view, root))) throw new SyntaxFault('the page tree is missing')
   const seen = new Set<number>()
   let count = 0
-  function* walk(node: PdfValue | undefined, inherited: Inherited, depth: number): Generator<PdfPage> {
+  const walk = (node: PdfValue | undefined, inherited: Inherited, depth: number): boolean => {
     if (depth > MAX_TREE_DEPTH) throw new PdfRefusal('too_complex', 'page tree depth')
-    if (!isRef(node) || seen.has(node.num)) return
+    if (!isRef(node) || seen.has(node.num)) return false
     seen.add(node.num)
     const dict = resolveDict(view, node)
-    if (!dict) return
+    if (!dict) return false
     const own: Inherited = {
       mediaBox: dict.get('MediaBox') ?? inherited.mediaBox,
       cropBox: dict.get('CropBox') ?? inherited.cropBox,
@@ -39,24 +68,13 @@ export function* eachPage(view: PdfView): Generator<PdfPage> {
     }
     const kids = resolve(view, dict.get('Kids'))
     if (Array.isArray(kids) && nameOf(resolve(view, dict.get('Type'))) !== 'Page') {
-      for (const kid of kids) yield* walk(kid, own, depth + 1)
-      return
+      for (const kid of kids) if (walk(kid, own, depth + 1)) return true
+      return false
     }
     if (++count > MAX_PAGES) throw new PdfRefusal('too_complex', 'page count')
-    yield makePage(view, node, dict, own)
+    return visit(node, dict, own)
   }
-  const { dict } = catalogOf(view)
-  const root = dict.get('Pages')
-  if (!isRef(root) || !isDict(resolve(view, root))) throw new SyntaxFault('the page tree is missing')
-  yield* walk(root, { mediaBox: undefined, cropBox: undefined, rotate: undefined }, 0)
-}
-
-/** The page of this zero-based index. */
-export function pageAt(view: PdfView, index: number): PdfPage {
-  let count = 0
-  for (const page of eachPage(view)) if (count++ === index) return page
-  if (count === 0) throw new PdfRefusal('no_pages')
-  throw new PdfRefusal('page_out_of_range', `${index + 1} / ${count}`)
+  walk(root, { mediaBox: undefined, cropBox: undefined, rotate: undefined }, 0)
 }
 
 function makePage(view: PdfView, ref: PdfRef, dict: PdfDict, inherited: Inherited): PdfPage {

@@ -66,10 +66,10 @@ export function writeValue(sink: Sink, value: PdfValue): void {
   else if (typeof value === 'number') sink.ascii(formatNumber(value))
   else if (Array.isArray(value)) {
     sink.ascii('[')
-    value.forEach((item, i) => {
+    for (let i = 0; i < value.length; i++) {
       if (i > 0) sink.ascii(' ')
-      writeValue(sink, item)
-    })
+      writeValue(sink, value[i] ?? null)
+    }
     sink.ascii(']')
   } else if (value instanceof Map) {
     sink.ascii('<<')
@@ -101,7 +101,11 @@ export function formatNumber(value: number): string {
   return short === '-0' ? '0' : short
 }
 
+// Nearly all names are plain letters, and a test is much cheaper than a replacement that finds nothing.
+const PLAIN_NAME = /^[A-Za-z0-9_.-]+$/
+
 export function escapeName(name: string): string {
+  if (PLAIN_NAME.test(name)) return name
   return name.replace(
     /[^!-~]|[#()<>[\]{}/%]/g,
     (char) => `#${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
@@ -118,7 +122,9 @@ export function textToken(text: string): string {
 
 /** A date in UTC (ISO 32000-2 §7.9.4). */
 export function dateToken(at: Date): string {
-  return `(D:${at.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z)`
+  const iso = at.toISOString()
+  const date = iso.slice(0, 4) + iso.slice(5, 7) + iso.slice(8, 10)
+  return `(D:${date}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z)`
 }
 
 /** Reads a PDF date; null when it is none. */

@@ -18,6 +18,8 @@ export interface CmsOptions {
     signatureDigest: Uint8Array,
     algorithm: SigningDigest,
   ) => Uint8Array | Promise<Uint8Array>
+  /** The most a token of this authority takes, so that no more room is kept for it; 8 KB when left out. */
+  readonly timestampBytes?: number
 }
 
 export interface SignOptions extends Omit<PrepareOptions, 'digestAlgorithm'>, CmsOptions {}
@@ -69,8 +71,23 @@ export async function signPdf(pdf: Uint8Array, options: SignOptions): Promise<Ui
   return signed
 }
 
-/** Room for the CMS: its certificates, the largest usual signature and attributes, a timestamp with its own chain. */
-export function reserveFor(options: Pick<CmsOptions, 'certificates' | 'timestamp'>): number {
-  const certificates = options.certificates.reduce((sum, certificate) => sum + certificate.length, 0)
-  return certificates + 2048 + (options.timestamp ? 10_240 : 0)
+/** What an authority's token takes at most when nobody knows better: its chain of RSA certificates included. */
+const UNKNOWN_TOKEN_BYTES = 8192
+
+/**
+ * Room for the CMS, close to what it will take: the certificates, the frame, and the signature with its issuer and
+ * serial number, which are never longer than the signer's certificate that holds a key of that size and both.
+ */
+export function reserveFor(
+  options: Pick<CmsOptions, 'certificates' | 'timestamp' | 'timestampBytes'>,
+): number {
+  let bytes = (options.certificates[0]?.length ?? 0) + FRAME_BYTES
+  for (const certificate of options.certificates) bytes += certificate.length
+  if (options.timestamp) bytes += (options.timestampBytes ?? UNKNOWN_TOKEN_BYTES) + TOKEN_FRAME_BYTES
+  return bytes
 }
+
+/** Headers, algorithm identifiers and signed attributes with a digest of up to 64 bytes. */
+const FRAME_BYTES = 320
+/** The unsigned attribute around a token. */
+const TOKEN_FRAME_BYTES = 64

@@ -290,7 +290,10 @@ function close(
   }
 }
 
-const HEX = new TextEncoder().encode('0123456789abcdef')
+/** Both digits of every byte, so that one look-up each is enough. */
+const HEX = new TextEncoder().encode(
+  Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''),
+)
 
 /**
  * Second phase: writes the CMS into its place in `prepared.delta` and returns that array; nothing is copied.
@@ -302,9 +305,10 @@ export function finishSignature(prepared: PreparedSignature, cms: Uint8Array): U
   }
   const { delta } = prepared
   let at = prepared.contentsOffset
-  for (const byte of cms) {
-    delta[at++] = HEX[byte >> 4] as number
-    delta[at++] = HEX[byte & 15] as number
+  for (let i = 0; i < cms.length; i++) {
+    const digits = (cms[i] as number) << 1
+    delta[at++] = HEX[digits] as number
+    delta[at++] = HEX[digits + 1] as number
   }
   // A second attempt may bring a shorter CMS than the first.
   delta.fill(0x30, at, prepared.contentsOffset + prepared.contentsLength)
