@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SessionCaller } from '#src/accounts/accounts.ts'
 import { createStorage, defaultSites, type Storage } from '#src/storage/storage.ts'
@@ -42,6 +44,11 @@ afterAll(async () => {
   await house.close()
   await rm(folder, { recursive: true, force: true })
 })
+
+function exposeGc(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+}
 
 async function* pieces(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -97,6 +104,35 @@ describe('receiving a file', () => {
     const content = await documents.content(alice.subjectId, file.id)
     if (content instanceof Uint8Array) throw new Error('a large file came in one piece')
     expect(sha256(await collect(content))).toBe(file.sha256)
+  })
+
+  it('holds no file in memory while slow disks take it, however many wait', async () => {
+    const pdf = largePdf(12_000_000)
+    let waiting = 0
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const slow = createDocuments({
+      ...deps,
+      storage: {
+        ...storage,
+        async put(request) {
+          waiting += 1
+          await released
+          return storage.put(request)
+        },
+      },
+    })
+    const collectGarbage = exposeGc()
+    collectGarbage()
+    const before = process.memoryUsage().arrayBuffers
+    const files = Promise.all(Array.from({ length: 8 }, () => receive(pdf, alice, slow)))
+    while (waiting < 8) await new Promise((resolve) => setTimeout(resolve, 10))
+    collectGarbage()
+    const held = process.memoryUsage().arrayBuffers - before
+    release()
+    for (const file of await files) expect(file.sha256).toBe(sha256(pdf))
+    await slow.close()
+    expect(held).toBeLessThan(2 * pdf.length)
   })
 
   it('refuses content that differs from the announced hash', async () => {
@@ -202,6 +238,20 @@ describe('files that no contract should be', () => {
     await receive(plainPdf())
   })
 
+  it('do not wait for a thread that died while nobody asked it', async () => {
+    const pool = createReaderPool({
+      size: 1,
+      deadlineMs: 5000,
+      script: new URL('../../../../testing/children/leaving-reader.ts', import.meta.url),
+    })
+    const order = () => ({ work: 'inspect', pdf: new ArrayBuffer(8) }) as const
+    for (let i = 0; i < 2; i++) {
+      expect(await pool.run(async () => order())).toEqual({ failure: 'answered' })
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+    await pool.close()
+  })
+
   it('cannot take the server down with them when they eat all memory of their thread', async () => {
     const pool = createReaderPool({
       size: 1,
@@ -209,7 +259,7 @@ describe('files that no contract should be', () => {
       heapMb: 32,
       script: new URL('../../../../testing/children/bursting-reader.ts', import.meta.url),
     })
-    const order = { work: 'inspect', pdf: new SharedArrayBuffer(8) } as const
+    const order = { work: 'inspect', pdf: new ArrayBuffer(8) } as const
     expect(await pool.run(async () => order)).toBe('exhausted')
     await pool.close()
   })

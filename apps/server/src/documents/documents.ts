@@ -90,7 +90,6 @@ const INSPECTION_MS = 20_000
 const KEYWORD_MAX = 50
 /** What is read at once when it is stored again. */
 const SMALL_BYTES = 1 << 20
-const SLICE_BYTES = 1 << 20
 
 export function createDocuments(deps: DocumentsDeps): Documents {
   const { db, clock, log, kms, storage, audit, limitBytes } = deps
@@ -103,18 +102,12 @@ export function createDocuments(deps: DocumentsDeps): Documents {
     ...(deps.readerScript === undefined ? {} : { script: deps.readerScript }),
   })
 
-  async function inspect(
-    load: () => Promise<SharedArrayBuffer>,
-  ): Promise<{ info: PdfInfo; pdf: SharedArrayBuffer }> {
-    let pdf = new SharedArrayBuffer(0)
-    const answer = await readers.run(async () => {
-      pdf = await load()
-      return { work: 'inspect', pdf }
-    })
+  async function inspect(load: () => Promise<ArrayBuffer>): Promise<PdfInfo> {
+    const answer = await readers.run(async () => ({ work: 'inspect', pdf: await load() }))
     if (answer === 'deadline') throw refuse('file_inspection_timeout', { seconds })
     if (answer === 'exhausted') throw refuse('file_too_complex')
     if ('refusal' in answer) throw refuse(REFUSALS[answer.refusal] ?? 'file_damaged')
-    if ('inspected' in answer) return { info: checkInfo(answer.inspected, maxPages), pdf }
+    if ('inspected' in answer) return checkInfo(answer.inspected, maxPages)
     log.error(
       { room: 'documents', failure: 'failure' in answer ? answer.failure : 'no answer' },
       'inspection failed',
@@ -125,12 +118,11 @@ export function createDocuments(deps: DocumentsDeps): Documents {
   async function store(
     tenantId: string,
     fileId: string,
-    pdf: SharedArrayBuffer,
+    content: Uint8Array | AsyncIterable<Uint8Array>,
     sha256: string,
   ): Promise<StoredObject> {
     // The key is durable before anything is encrypted under it.
     await kms.createScopeKey(tenantId, fileId)
-    const content = pdf.byteLength <= SMALL_BYTES ? Buffer.from(new Uint8Array(pdf)) : slices(pdf)
     return storage.put({ tenantId, scopeId: fileId, class: 'draft', content, expectedSha256: sha256 })
   }
 
@@ -153,10 +145,11 @@ export function createDocuments(deps: DocumentsDeps): Documents {
         if (input.expectedSha256 !== undefined && input.expectedSha256.toLowerCase() !== received.sha256)
           throw refuse('file_hash_mismatch')
         // 2. Look at it where it can do no harm.
-        const { info, pdf } = await inspect(() => received.load())
-        // 3. Store it under a key of its own, durable before anybody hears of it.
+        const info = await inspect(() => received.load())
+        // 3. Store it under a key of its own, durable before anybody hears of it. It comes from where it waits: the
+        // copy that was inspected is gone, or slow disks would fill the memory.
         const fileId = newId()
-        const stored = await store(tenantId, fileId, pdf, received.sha256)
+        const stored = await store(tenantId, fileId, received.content(), received.sha256)
         // 4. Make it exist.
         const made: FileDetails = {
           id: fileId,
@@ -203,7 +196,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
       if (folded === '' || [...folded].length > KEYWORD_MAX) throw refuse('keyword_invalid')
       const { objectId, pages, sizeBytes } = await file(subjectId, fileId)
       const answer = await readers.run(async () => {
-        const pdf = new SharedArrayBuffer(sizeBytes)
+        const pdf = new ArrayBuffer(sizeBytes)
         let at = 0
         for await (const chunk of storage.stream(objectId)) {
           new Uint8Array(pdf).set(chunk, at)
@@ -240,11 +233,4 @@ function checkInfo(info: PdfInfo, maxPages: number): PdfInfo {
   if (info.pageCount > maxPages)
     throw refuse('file_too_many_pages', { pages: info.pageCount, limit: maxPages })
   return info
-}
-
-/** Pieces of shared memory as ordinary bytes, one at a time. */
-async function* slices(shared: SharedArrayBuffer): AsyncGenerator<Uint8Array> {
-  const whole = new Uint8Array(shared)
-  for (let at = 0; at < whole.length; at += SLICE_BYTES)
-    yield Buffer.from(whole.subarray(at, at + SLICE_BYTES))
 }

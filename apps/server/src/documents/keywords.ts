@@ -21,7 +21,7 @@ export async function findKeyword(
   const folder = dirname(createRequire(import.meta.url).resolve('pdfjs-dist/package.json'))
   const inFolder = (name: string) => `${pathToFileURL(join(folder, name)).href}/`.replace('file://', '')
   const task = getDocument({
-    // pdf.js keeps what it is given, so it gets a copy of the shared memory.
+    // pdf.js keeps what it is given, so it gets a copy.
     data: Uint8Array.from(pdf),
     verbosity: VerbosityLevel.ERRORS,
     // Character maps of Chinese fonts that carry no Unicode table of their own.

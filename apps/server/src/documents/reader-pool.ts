@@ -37,6 +37,13 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
     else next()
   }
 
+  /** A thread that ended while it waited has the id -1; it would take the order and never answer. */
+  function takeIdle(): Worker | undefined {
+    for (let worker = idle.pop(); worker !== undefined; worker = idle.pop())
+      if (worker.threadId !== -1) return worker
+    return undefined
+  }
+
   function openWorker(): Worker {
     // No environment: a reader has no business with settings and secrets.
     const worker = new Worker(script, {
@@ -65,7 +72,8 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
         settle(isMemory ? 'exhausted' : error)
       })
       worker.once('exit', (code) => settle(new Error(`a reader thread ended with ${code}`)))
-      worker.postMessage(order)
+      // Moved, not copied: from here on only the thread holds the file.
+      worker.postMessage(order, [order.pdf])
     })
   }
 
@@ -75,7 +83,7 @@ export function createReaderPool(options: ReaderPoolOptions): ReaderPool {
       let worker: Worker | undefined
       try {
         const order = await prepare()
-        worker = idle.pop() ?? openWorker()
+        worker = takeIdle() ?? openWorker()
         const answer = await ask(worker, order)
         // Not waited for: a thread stuck in native code must not keep its place.
         if (answer === 'deadline' || answer === 'exhausted' || isClosed) void worker.terminate()

@@ -4,10 +4,10 @@ import { inspectPdf, type PdfInfo, PdfRefusal, type PdfRefusalCode } from '@yinx
 import type { FoundKeyword } from './keyword-text.ts'
 
 export type ReaderOrder =
-  | { work: 'inspect'; pdf: SharedArrayBuffer }
+  | { work: 'inspect'; pdf: ArrayBuffer }
   | {
       work: 'keyword'
-      pdf: SharedArrayBuffer
+      pdf: ArrayBuffer
       keyword: string
       pages: { widthPt: number; heightPt: number }[]
     }
@@ -33,5 +33,8 @@ async function answer(order: ReaderOrder): Promise<ReaderAnswer> {
 }
 
 parentPort?.on('message', async (order: ReaderOrder) => {
-  parentPort?.postMessage(await answer(order))
+  const result = await answer(order)
+  // Given back at once: an idle thread would hold the file until its collector runs, which may be never.
+  order.pdf.transfer(0)
+  parentPort?.postMessage(result)
 })

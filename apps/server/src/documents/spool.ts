@@ -9,10 +9,12 @@ export interface Spooled {
   sizeBytes: number
   sha256: string
   /**
-   * The whole content in shared memory, so that a worker thread reads it without a copy. Call it when there is a
+   * The whole content in memory of its own, to be handed over to a thread without a copy. Call it when there is a
    * place to work on it: until then a large upload takes no memory.
    */
-  load(): Promise<SharedArrayBuffer>
+  load(): Promise<ArrayBuffer>
+  /** The content to be stored: bytes when it waited in memory, a stream otherwise. */
+  content(): Uint8Array | AsyncIterable<Uint8Array>
   release(): Promise<void>
 }
 
@@ -55,17 +57,15 @@ export async function spool(
     sizeBytes,
     sha256: hash.digest('hex'),
     async load() {
-      const shared = new SharedArrayBuffer(sizeBytes)
-      if (waiting !== null) await waiting.readInto(new Uint8Array(shared))
-      else {
-        let at = 0
-        for (const chunk of head) {
-          new Uint8Array(shared).set(chunk, at)
-          at += chunk.length
-        }
+      const whole = new ArrayBuffer(sizeBytes)
+      let at = 0
+      for await (const chunk of waiting === null ? head : waiting.read()) {
+        new Uint8Array(whole).set(chunk, at)
+        at += chunk.length
       }
-      return shared
+      return whole
     },
+    content: () => (waiting === null ? Buffer.concat(head) : waiting.read()),
     release: async () => waiting?.close(),
   }
 }
@@ -73,7 +73,8 @@ export async function spool(
 interface Overflow {
   write(chunk: Uint8Array): Promise<void>
   finish(): Promise<void>
-  readInto(target: Uint8Array): Promise<void>
+  /** The content in pieces; ends in an error when the file was changed in the meantime. */
+  read(): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
@@ -96,14 +97,14 @@ async function openOverflow(folder: string): Promise<Overflow> {
       end += await writeAll(handle, cipher.final(), end)
       tag = cipher.getAuthTag()
     },
-    async readInto(target) {
+    async *read() {
       const decipher = createDecipheriv('aes-256-gcm', key, nonce).setAuthTag(tag)
       const window = Buffer.alloc(WINDOW_BYTES)
       for (let at = 0; at < end; ) {
         const { bytesRead } = await handle.read(window, 0, Math.min(window.length, end - at), at)
         if (bytesRead === 0) throw new Error('the spooled upload is shorter than what was written')
-        target.set(decipher.update(window.subarray(0, bytesRead)), at)
         at += bytesRead
+        yield decipher.update(window.subarray(0, bytesRead))
       }
       decipher.final()
     },
