@@ -25,7 +25,11 @@ export interface ZipInput {
  *
  * @throws EvidenceError `bad_zip_input` for unsafe or double names and for sizes that would need zip64
  */
-export async function* writeZip(entries: Iterable<ZipInput>): AsyncGenerator<Uint8Array> {
+export function writeZip(entries: Iterable<ZipInput>): AsyncIterable<Uint8Array> {
+  return inLargerChunks(writeEntries(entries))
+}
+
+async function* writeEntries(entries: Iterable<ZipInput>): AsyncGenerator<Uint8Array> {
   const written: { header: ZipHeader; offset: number }[] = []
   const names = new Set<string>()
   let offset = 0
@@ -51,6 +55,23 @@ export async function* writeZip(entries: Iterable<ZipInput>): AsyncGenerator<Uin
     throw new EvidenceError('bad_zip_input', 'archive would be 4 GB or larger')
   yield central
   yield encodeEnd(written.length, central.length, offset)
+}
+
+const CHUNK_BYTES = 64 * 1024
+
+/** An archive of many small entries would otherwise cost whoever sends it a write for each of them. */
+async function* inLargerChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let gathered: Uint8Array[] = []
+  let gatheredBytes = 0
+  for await (const chunk of chunks) {
+    gathered.push(chunk)
+    gatheredBytes += chunk.length
+    if (gatheredBytes < CHUNK_BYTES) continue
+    yield concatBytes(gathered)
+    gathered = []
+    gatheredBytes = 0
+  }
+  if (gatheredBytes > 0) yield concatBytes(gathered)
 }
 
 /** Gathers a stream of chunks into one array. */

@@ -45,8 +45,8 @@ export interface Apps {
   ): Promise<AppDetails & { secret: string }>
   /** An active app with its secret, for signature checks and callbacks; null for any other. */
   byAppId(appId: string): Promise<(AppDetails & { secret: string }) | null>
-  /** Active apps of a company, for callbacks. */
-  ofCorp(corpId: string): Promise<AppDetails[]>
+  /** Active apps of a company, for callbacks (worker role). */
+  ofCorp(tx: Tx, corpId: string): Promise<AppDetails[]>
 }
 
 const APPS_PER_CORP = 20
@@ -240,17 +240,15 @@ export function createApps({
       }
     },
 
-    async ofCorp(corpId) {
-      const rows = await db.work((tx) =>
-        tx
-          .$extendTables<AccountTables>()
-          .selectFrom('app')
-          .select(COLUMNS)
-          .where('tenant_id', '=', corpId)
-          .where('active', '=', true)
-          .orderBy('app_id')
-          .execute(),
-      )
+    async ofCorp(tx, corpId) {
+      const rows = await tx
+        .$extendTables<AccountTables>()
+        .selectFrom('app')
+        .select(COLUMNS)
+        .where('tenant_id', '=', corpId)
+        .where('active', '=', true)
+        .orderBy('app_id')
+        .execute()
       return rows.map(toApp)
     },
   }

@@ -58,8 +58,10 @@ export function subscribeFascCallbacks(deps: {
     fact: Fact,
     tx: Tx,
   ): Promise<{ appId: string; url: string; urlOf: 'app' | 'task' }[]> {
+    const apps = await deps.accounts.apps.ofCorp(tx, fact.tenantId)
+    // Of any task, only apps of the company that initiated it are told.
+    if (apps.length === 0) return []
     const made = await findTask(tx, fact.subjectKey)
-    const apps = await deps.accounts.apps.ofCorp(fact.tenantId)
     const styles = await deps.webhooks.styles(tx, fact.tenantId)
     return apps.flatMap((app) => {
       const isFor = made === undefined ? styles.get(app.appId) === 'fasc' : made.app_id === app.appId

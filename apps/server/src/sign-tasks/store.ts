@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely'
+import { type Expression, type Selectable, sql } from 'kysely'
 import type { Tx } from '#src/db/db.ts'
 import { refuse } from './errors.ts'
 import type { TaskState, TaskStatus } from './lifecycle.ts'
@@ -22,9 +22,18 @@ const open = (tx: Tx) => tx.$extendTables<SignTaskTables>()
 
 /** The task as this transaction's subject may see it. @throws `sign_task_not_found` */
 export async function readTask(tx: Tx, taskId: string): Promise<Task> {
-  const row = await open(tx).selectFrom('sign_task').selectAll().where('id', '=', taskId).executeTakeFirst()
-  if (row === undefined) throw refuse('sign_task_not_found')
-  return await complete(tx, row)
+  const found = await open(tx)
+    .selectFrom('sign_task')
+    .selectAll()
+    .select((eb) => [
+      partsOf(eb.ref('sign_task.id')).actors.as('actors'),
+      partsOf(eb.ref('sign_task.id')).documents.as('documents'),
+    ])
+    .where('id', '=', taskId)
+    .executeTakeFirst()
+  if (found === undefined) throw refuse('sign_task_not_found')
+  const { actors, documents, ...row } = found
+  return taskOf(row, actors, documents)
 }
 
 /** The same under the row lock that serialises every change of a task. */
@@ -40,21 +49,37 @@ export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
 }
 
 /**
- * Actors and documents in one statement. It comes after the one that locks the row and never inside it: a
+ * Actors and documents of a locked task. It comes after the statement that locks the row and never inside it: a
  * statement that had to wait for a lock still sees its old snapshot beside the locked row.
  */
 async function complete(tx: Tx, row: TaskRow): Promise<Task> {
+  const { actors, documents } = partsOf(sql`${row.id}::uuid`)
   const { rows } = await sql<{ actors: JsonActor[]; documents: DocumentRow[] }>`
-    select
-      (select coalesce(json_agg(a order by a.position), '[]') from task_actor a where a.task_id = ${row.id}) as actors,
-      (select coalesce(json_agg(d order by d.position), '[]') from task_document d where d.task_id = ${row.id})
-        as documents`.execute(tx)
-  const [found] = rows
-  const actors = (found?.actors ?? []).map((actor) => ({
-    ...actor,
-    signed_at: actor.signed_at === null ? null : new Date(actor.signed_at),
-  }))
-  return { row, actors, documents: found?.documents ?? [], urgedAt: [] }
+    select ${actors} as actors, ${documents} as documents`.execute(tx)
+  return taskOf(row, rows[0]?.actors ?? [], rows[0]?.documents ?? [])
+}
+
+function partsOf(taskId: Expression<string>) {
+  return {
+    actors: sql<
+      JsonActor[]
+    >`(select coalesce(json_agg(a order by a.position), '[]') from task_actor a where a.task_id = ${taskId})`,
+    documents: sql<
+      DocumentRow[]
+    >`(select coalesce(json_agg(d order by d.position), '[]') from task_document d where d.task_id = ${taskId})`,
+  }
+}
+
+function taskOf(row: TaskRow, actors: readonly JsonActor[], documents: DocumentRow[]): Task {
+  return {
+    row,
+    actors: actors.map((actor) => ({
+      ...actor,
+      signed_at: actor.signed_at === null ? null : new Date(actor.signed_at),
+    })),
+    documents,
+    urgedAt: [],
+  }
 }
 
 /** JSON has no dates. */

@@ -30,7 +30,7 @@ export function subscribeNativeEvents({
   webhooks: Pick<Webhooks, 'queue' | 'styles'>
 }): void {
   outbox.subscribe(EVENTS, 'webhooks.native', async (fact, tx) => {
-    const apps = await accounts.apps.ofCorp(fact.tenantId)
+    const apps = await accounts.apps.ofCorp(tx, fact.tenantId)
     if (apps.length === 0) return
     const styles = await webhooks.styles(tx, fact.tenantId)
     for (const app of apps) {
