@@ -7,7 +7,7 @@ import {
   seedDemo,
   serveUntilSignal,
 } from '@yinxin/server'
-import { command, EXIT, readArguments } from './command.ts'
+import { command, EXIT, pad, readArguments } from './command.ts'
 
 const usage = {
   zh: `用法：yinxin up [--lang zh|en]
@@ -58,9 +58,9 @@ function welcome({ url, config, app, recovered }: Server, demo: Demo | null): st
   const { developmentCa, simulators } = app.environment()
   const lines = [
     '',
-    `  印信 Yinxin   ${url}`,
-    `  数据 · data   ${config.dataDir}`,
-    `  密钥 · keys   ${config.keyDir}（请单独备份 · back it up apart from the data）`,
+    `  ${pad('印信 Yinxin', 18)}${url}`,
+    `  ${pad('数据 · data', 18)}${config.dataDir}`,
+    `  ${pad('密钥 · keys', 18)}${config.keyDir}（请单独备份 · back it up apart from the data）`,
   ]
   if (recovered)
     lines.push('  上次未正常停止，数据库已恢复 · the last run was killed; its database was recovered')
@@ -73,14 +73,16 @@ function welcome({ url, config, app, recovered }: Server, demo: Demo | null): st
 
 /** Who is there to log in as, and what to do first. */
 function introduction(url: string, { corp, admin, person, app }: Demo): string[] {
+  const row = (label: string, text: string) => `  ${pad(label, 18)}${text}`
   return [
-    `  登录 · log in   ${admin.login}  密码 · password  ${admin.password}   ${admin.name}，${corp.name} 管理员 · administrator`,
-    `                  ${person.login}  密码 · password  ${person.password}   ${person.name}，个人 · person`,
-    `  应用 · app      appId ${app.appId}   appSecret ${app.appSecret}`,
+    row('登录 · log in', `${admin.login}   ${admin.name}，${corp.name} · company`),
+    row('', `${person.login}   ${person.name}，个人 · person`),
+    row('密码 · password', admin.password),
+    row('应用 · app', `appId ${app.appId}   appSecret ${app.appSecret}`),
     '',
-    `  下一步 · next   打开 ${url} 登录，上传合同，发给 ${person.name}（${person.login}）签署`,
-    `                  open ${url}, log in, upload a contract and send it to ${person.name}`,
-    `                  验证码在 · codes arrive at ${url}/sandbox/outbox`,
+    row('下一步 · next', `打开 ${url}，登录企业，上传合同，发给 ${person.name}（${person.login}）签署`),
+    row('', 'open it, log in as the company, upload a contract and send it to the person'),
+    row('', `验证码 · codes   ${url}/sandbox/outbox`),
   ]
 }
 

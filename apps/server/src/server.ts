@@ -96,7 +96,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
   }
 }
 
-/** Under `npm start` one Ctrl-C arrives twice: from the terminal and handed on by npm. */
+/** One Ctrl-C may arrive twice: from the terminal, and handed on by what started the server. */
 const SAME_SIGNAL_MS = 1500
 
 /**
