@@ -167,7 +167,7 @@ const imported = new Map<string, KeyObject>()
 const importedLimit = 512
 
 function importKey(spki: Uint8Array): KeyObject | undefined {
-  const name = Buffer.from(spki.buffer, spki.byteOffset, spki.length).latin1Slice()
+  const name = Buffer.from(spki.buffer, spki.byteOffset, spki.length).toString('latin1')
   const known = imported.get(name)
   if (known !== undefined) {
     imported.delete(name)
