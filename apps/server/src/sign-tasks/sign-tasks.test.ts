@@ -115,8 +115,22 @@ describe('signing, when people do not do as planned', () => {
     const one = signer('张三')
     const task = await started([one])
     const visitor = await visit(task, one)
+    const base = `/api/v1/ceremonies/${visitor.linkToken}`
+    const { token } = visitor
+    const { task: seen } = await stage.ok<Ceremony>('GET', `${base}/view`, { token })
+    const documents = (seen?.documents ?? []).map(({ documentId, sha256 }) => ({ documentId, sha256 }))
+    for (const body of documents) await stage.ok('POST', `${base}/read`, { token, body })
     const code = await stage.signCode(visitor, one.mobile)
-    const answers = await Promise.all([1, 2, 3].map(() => stage.sign(visitor, one.mobile, { code })))
+    // All three have read; only the last click is raced, so that a quick winner bars nobody from reading.
+    const answers = await Promise.all(
+      [1, 2, 3].map(() =>
+        stage.call('POST', `${base}/sign`, {
+          token,
+          body: { code, consent: true, documents, handwriting },
+          headers: { 'idempotency-key': randomUUID() },
+        }),
+      ),
+    )
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(1)
     for (const answer of answers.filter((lost) => lost.status !== 200)) {
       expect(answer.status).toBe(409)
