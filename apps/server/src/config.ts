@@ -2,7 +2,7 @@
  * The settings of the server, and the only reader of the environment. Everything is checked at the start: a
  * wrong setting stops the server then and never at the first signature.
  */
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 
 export type Mode = 'development' | 'sandbox' | 'production'
@@ -180,7 +180,7 @@ export const settings = {
   },
   YINXIN_WORKER_CONCURRENCY: {
     schema: wholeNumber(1, 64),
-    default: '4',
+    default: '8',
     zh: '后台任务的并发数。',
     en: 'Background jobs at a time.',
   },
@@ -397,5 +397,5 @@ function checkProduction(config: Config, problems: string[]): void {
 
 function isInside(path: string, folder: string): boolean {
   const way = relative(folder, path)
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way))
+  return way === '' || (way.split(sep)[0] !== '..' && !isAbsolute(way))
 }
