@@ -28,6 +28,8 @@ describe('settings', () => {
     expect(problemsOf({ YINXIN_DATA_DIR: '/srv/x', YINXIN_KEY_DIR: '/srv/x/keys' })).toEqual([
       'YINXIN_KEY_DIR must not lie inside YINXIN_DATA_DIR',
     ])
+    expect(problemsOf({ YINXIN_DATA_DIR: '/srv/x', YINXIN_KEY_DIR: '/srv/x/..keys' })).toHaveLength(1)
+    expect(problemsOf({ YINXIN_DATA_DIR: '/srv/x', YINXIN_KEY_DIR: '/srv/y' })).toEqual([])
   })
 
   it('are told all at once when wrong, typing errors included, without the secret values', () => {

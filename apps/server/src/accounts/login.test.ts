@@ -28,6 +28,13 @@ describe('logins', () => {
     },
   )
 
+  it.each(['a\u0000b@x.cn', 'li\u200bna@x.cn', '\u202eanil@x.cn', 'a\u0007@x.cn'])(
+    'refuses %j, which would look like another address or break a mail header',
+    (text) => {
+      expect(readLogin(text)).toBeNull()
+    },
+  )
+
   it('masks what others may see', () => {
     expect(maskMobile('13812340000')).toBe('138****0000')
     expect(maskMobile('+4915112345678')).toBe('+491******5678')

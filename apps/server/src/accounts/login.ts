@@ -21,7 +21,9 @@ export function parseLogin(text: string): Login {
 export function readLogin(text: string): Login | null {
   const plain = text.normalize('NFKC').trim()
   if (plain.includes('@')) {
-    const isMail = plain.length <= 254 && /^[^\s@<>"',;()]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*$/i.test(plain)
+    // No control and no invisible characters (\p{C}): they would make a second address that looks the same.
+    const isMail =
+      plain.length <= 254 && /^[^\s\p{C}@<>"',;()]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*$/iu.test(plain)
     return isMail ? { kind: 'email', value: plain.toLowerCase(), channel: 'mail' } : null
   }
   const digits = plain.replace(/[\s-]/g, '')
