@@ -243,7 +243,7 @@ export function createAccounts({ db, clock, kms, audit, notifications }: Account
       })
     },
 
-    person: (personId) => db.work((tx) => readPerson(tx, personId)),
+    person: (personId) => db.ask((tx) => readPerson(tx, personId)),
 
     async personByLogin(text) {
       const login = parseLogin(text)
@@ -253,7 +253,7 @@ export function createAccounts({ db, clock, kms, audit, notifications }: Account
       })
     },
 
-    corp: (corpId) => db.work((tx) => readCorp(tx, corpId)),
+    corp: (corpId) => db.ask((tx) => readCorp(tx, corpId)),
 
     async corpByCreditCode(creditCode) {
       return db.work(async (tx) => {
@@ -267,7 +267,7 @@ export function createAccounts({ db, clock, kms, audit, notifications }: Account
       })
     },
 
-    subject: (subjectId) => db.work((tx) => readSubject(tx, subjectId)),
+    subject: (subjectId) => db.ask((tx) => readSubject(tx, subjectId)),
     memberships: (personId) => db.work((tx) => readMemberships(tx, personId)),
 
     async membership(corpId, personId) {

@@ -54,9 +54,9 @@ export async function openSession(
 export async function callerOfToken(db: Db, clock: Clock, token: string): Promise<SessionCaller | null> {
   // A token is 32 bytes in base64url; anything else is not worth a query.
   if (!/^[\w-]{43}$/.test(token)) return null
-  return db.work(async (tx) => {
-    const typed = tx.$extendTables<AccountTables>()
-    const row = await typed
+  const row = await db.ask((tx) =>
+    tx
+      .$extendTables<AccountTables>()
       .selectFrom('session')
       .leftJoin('member', (join) =>
         join
@@ -75,24 +75,32 @@ export async function callerOfToken(db: Db, clock: Clock, token: string): Promis
       ])
       .where('session.token_hash', '=', hashToken(token))
       .where('session.ended_at', 'is', null)
-      .executeTakeFirst()
-    const now = clock.now()
-    if (row === undefined || row.expires_at <= now) return null
-    const idleMs = now.getTime() - row.last_seen_at.getTime()
-    if (idleMs >= sessionRules.idleMs) return null
-    if (idleMs >= sessionRules.touchEveryMs)
-      await typed.updateTable('session').set({ last_seen_at: now }).where('id', '=', row.id).execute()
-    const base = {
-      kind: 'session' as const,
-      sessionId: row.id,
-      accountId: row.account_id,
-      personId: row.person_id,
-    }
-    // Whoever is no longer a member of the company acts for itself again; `me` shows it.
-    return row.role === null
-      ? { ...base, subjectId: row.person_id, role: 'self' }
-      : { ...base, subjectId: row.subject_id, role: row.role }
-  })
+      .executeTakeFirst(),
+  )
+  const now = clock.now()
+  if (row === undefined || row.expires_at <= now) return null
+  const idleMs = now.getTime() - row.last_seen_at.getTime()
+  if (idleMs >= sessionRules.idleMs) return null
+  if (idleMs >= sessionRules.touchEveryMs) await db.work((tx) => touch(tx, row.id, now))
+  const base = {
+    kind: 'session' as const,
+    sessionId: row.id,
+    accountId: row.account_id,
+    personId: row.person_id,
+  }
+  // Whoever is no longer a member of the company acts for itself again; `me` shows it.
+  return row.role === null
+    ? { ...base, subjectId: row.person_id, role: 'self' }
+    : { ...base, subjectId: row.subject_id, role: row.role }
+}
+
+async function touch(tx: Tx, sessionId: string, at: Date): Promise<void> {
+  await tx
+    .$extendTables<AccountTables>()
+    .updateTable('session')
+    .set({ last_seen_at: at })
+    .where('id', '=', sessionId)
+    .execute()
 }
 
 export async function endSession(tx: Tx, clock: Clock, sessionId: string): Promise<void> {

@@ -158,6 +158,20 @@ describe('a transaction', () => {
     expect(await db.as(alice, texts)).toEqual(['mine'])
   })
 
+  it('of one question runs in one breath, for its subject, and refuses a second and any change', async () => {
+    const [alice, bob] = [newId(), newId()]
+    await db.as(alice, (tx) => write(tx, alice, 'of alice only'))
+    expect(await db.askAs(alice, texts)).toEqual(['of alice only'])
+    expect(await db.askAs(bob, texts)).toEqual([])
+    expect(await db.ask(texts)).toContain('of alice only')
+    const twice = db.askAs(alice, async (tx) => [await texts(tx), await texts(tx)])
+    await expect(twice).rejects.toThrow('one statement')
+    await expect(db.askAs(alice, (tx) => write(tx, alice, 'forged'))).rejects.toThrow(/read-only/)
+    expect(await db.as(alice, async (tx) => [...(await texts(tx)), ...(await texts(tx))])).toHaveLength(2)
+    const subject = sql<{ s: string | null }>`select app_subject() as s`
+    expect(await db.work(async (tx) => (await subject.execute(tx)).rows)).toEqual([{ s: null }])
+  })
+
   it('takes a subject as text, whatever it holds', async () => {
     const odd = "a'; select 1; --"
     const subject = sql<{ s: string }>`select current_setting('app.subject') as s`

@@ -40,6 +40,14 @@ export function actingFor(subjectId: string): CompiledQuery {
   return query
 }
 
+/** Makes a transaction read, and end with its first statement in the same breath; a second one is an error. */
+export function oneStatement(): CompiledQuery {
+  const query = CompiledQuery.raw('')
+  single.add(query)
+  return query
+}
+const single = new WeakSet<CompiledQuery>()
+
 interface LeanConnection extends DatabaseConnection {
   begin(): void
   end(command: 'commit' | 'rollback'): Promise<void>
@@ -70,6 +78,9 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
   /** What waits to travel with the next statement. */
   let ahead: string[] = []
   let isBroken = false
+  /** In a transaction of one statement: its end, once the statement is on its way. */
+  let isSingle = false
+  let ending: Promise<pg.QueryResult> | undefined
   /** Plans of before a change of tables are left behind under their old names. */
   let generation = 0
 
@@ -83,6 +94,7 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
   }
 
   async function send(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    if (ending !== undefined) throw new Error('this transaction was opened for one statement')
     const name = nameOf(text)
     const { stream } = client.connection
     let answer: Promise<pg.QueryResult>
@@ -93,6 +105,11 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
         name === undefined
           ? client.query(text, [...values])
           : client.query({ name: `${name}.${generation}`, text, values: [...values] })
+      if (isSingle) {
+        ending = client.query('commit')
+        // Awaited by `end`, which comes later than a statement that fails.
+        ending.catch(() => undefined)
+      }
     } finally {
       stream.uncork()
     }
@@ -107,6 +124,8 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
   return {
     begin() {
       ahead = ['begin']
+      isSingle = false
+      ending = undefined
     },
     async end(command) {
       if (ahead.length > 0) {
@@ -115,7 +134,7 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
         return
       }
       try {
-        const answer = await client.query(command)
+        const answer = await (ending ?? client.query(command))
         // A block that an error has aborted answers COMMIT with ROLLBACK.
         if (command === 'commit' && answer.command === 'ROLLBACK') throw new AbortedTransactionError()
       } catch (error) {
@@ -127,6 +146,11 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
       client.release(isBroken)
     },
     async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+      if (single.has(query)) {
+        isSingle = true
+        ahead[0] = 'begin read only'
+        return { rows: [] }
+      }
       if (ahead.length > 0 && opening.has(query)) {
         ahead.push(query.sql)
         return { rows: [] }

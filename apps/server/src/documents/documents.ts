@@ -127,7 +127,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
   }
 
   async function file(subjectId: string, fileId: string): Promise<FileDetails> {
-    const found = await db.as(subjectId, (tx) => findFile(tx, subjectId, fileId))
+    const found = await db.askAs(subjectId, (tx) => findFile(tx, subjectId, fileId))
     if (found === undefined) throw refuse('file_not_found')
     return found
   }

@@ -141,7 +141,7 @@ export function createGrants(deps: {
     },
 
     async freeSignScene(corpId, businessId) {
-      const row = await db.as(corpId, (tx) => store.findScene(tx, corpId, businessId, clock.now()))
+      const row = await db.askAs(corpId, (tx) => store.findScene(tx, corpId, businessId, clock.now()))
       return row === undefined
         ? null
         : { businessId: row.business_id, sealId: row.seal_id, name: row.name, expiresAt: row.expires_at }

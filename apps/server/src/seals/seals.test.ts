@@ -109,12 +109,12 @@ describe('company seals', () => {
     }
     const seal = await real.create(admin, { kind: 'contract', name: '合同专用章' })
     for (const attempt of [
-      real.create(app, { kind: 'finance', name: '财务' }),
-      real.setStatus(app, seal.id, 'disabled'),
-      real.addFreeSignScene(app, seal.id, { name: 'x' }),
-      real.grant(app, seal.id, { personId: person.personId }),
+      () => real.create(app, { kind: 'finance', name: '财务' }),
+      () => real.setStatus(app, seal.id, 'disabled'),
+      () => real.addFreeSignScene(app, seal.id, { name: 'x' }),
+      () => real.grant(app, seal.id, { personId: person.personId }),
     ])
-      await expect(attempt).rejects.toThrow('seal_manager_required')
+      await expect(attempt()).rejects.toThrow('seal_manager_required')
   })
 
   it('are found by their id however it is written', async () => {

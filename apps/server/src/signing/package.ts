@@ -41,7 +41,7 @@ export function createPackages({ db, evidence, ca, signTasks, environment }: Pac
     if (task.row.started_at === null) throw refuseEvidence('evidence_not_ready')
     const isInitiator = task.row.tenant_id === caller.subjectId
     const { mode, developmentCa, simulators } = environment()
-    const certificates = await db.work((tx) => actCertificates(tx, taskId))
+    const certificates = await db.ask((tx) => actCertificates(tx, taskId))
     const { rootDer, tsaDer } = ca.anchors()
     const content = await evidence.bundle({
       taskId,

@@ -232,7 +232,7 @@ export function createStorage(deps: StorageDeps): Storage {
   }
 
   async function describe(objectId: string): Promise<StoredObject> {
-    const object = await db.work((tx) => findObject(tx, objectId))
+    const object = await db.ask((tx) => findObject(tx, objectId))
     if (object === undefined) throw refuse('object_not_found')
     return object
   }
