@@ -7,7 +7,7 @@ import { type Accounts, type Caller, readLogin } from '#src/accounts/accounts.ts
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { Documents, FileDetails } from '#src/documents/documents.ts'
-import type { Evidence } from '#src/evidence/evidence.ts'
+import type { Evidence, NewEvent } from '#src/evidence/evidence.ts'
 import { newId } from '#src/ids.ts'
 import type { Kms } from '#src/kms/kms.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
@@ -15,6 +15,7 @@ import type { Seals } from '#src/seals/seals.ts'
 import type { Storage, StoredObject } from '#src/storage/storage.ts'
 import { authorActor } from './author.ts'
 import { refuse } from './errors.ts'
+import type { SignTaskFact } from './facts.ts'
 import { type Initiator, initiatorOf } from './initiator.ts'
 import { checkActors, checkRefs, planFields } from './plan.ts'
 import type { Revisions } from './revisions.ts'
@@ -33,7 +34,7 @@ import {
   type Task,
   type TaskRow,
 } from './store.ts'
-import type { Transition } from './transition.ts'
+import { factsOf, type Transition } from './transition.ts'
 import { pagesOf } from './views.ts'
 
 export interface DraftsDeps {
@@ -113,17 +114,23 @@ export function createDrafts(deps: DraftsDeps) {
       await insertDocuments(tx, documents)
       await insertActors(tx, actors)
       await insertFields(tx, fields)
-      await recordCreation(tx, task, initiator)
-      if (input.autoStart) await startFrozen(tx, task, frozen, initiator)
+      const { event, fact } = creationOf(task, initiator)
+      if (input.autoStart) {
+        await startFrozen(tx, task, frozen, initiator, { events: [event], facts: [fact] })
+      } else {
+        await deps.evidence.append(tx, row.id, row.tenant_id, [event])
+        await deps.outbox.append(tx, factsOf(task, [fact]))
+      }
       return await answer(tx, taskId)
     })
   }
 
-  async function recordCreation(tx: Tx, task: Task, initiator: Initiator): Promise<void> {
+  /** What is told of a new task: the first link of its chain and the first fact. */
+  function creationOf(task: Task, initiator: Initiator): { event: NewEvent; fact: SignTaskFact } {
     const { row } = task
     const by = authorActor(initiator.author)
-    await deps.evidence.append(tx, row.id, row.tenant_id, [
-      {
+    return {
+      event: {
         type: 'task.created',
         actor: by.actor,
         data: {
@@ -139,13 +146,8 @@ export function createDrafts(deps: DraftsDeps) {
         },
         personal: { ...by.personal, '/data/title': row.title },
       },
-    ])
-    await deps.outbox.append(tx, {
-      type: 'sign-task.created',
-      tenantId: row.tenant_id,
-      subjectKey: row.id,
-      payload: { taskId: row.id, reference: row.reference },
-    })
+      fact: { type: 'sign-task.created', payload: { taskId: row.id, reference: row.reference } },
+    }
   }
 
   /**
@@ -183,6 +185,7 @@ export function createDrafts(deps: DraftsDeps) {
     task: Task,
     frozen: readonly FrozenDocument[],
     initiator: Initiator,
+    before: { events: NewEvent[]; facts: SignTaskFact[] } = { events: [], facts: [] },
   ): Promise<void> {
     for (const { documentId, stored } of frozen) {
       await deps.storage.record(tx, stored)
@@ -201,12 +204,16 @@ export function createDrafts(deps: DraftsDeps) {
     const by = authorActor(initiator.author)
     await transition(tx, task, { kind: 'start' }, initiator.author, {
       // The first link of each document's own history; the evidence verifier follows the hashes from here.
-      events: frozen.map(({ documentId, stored }) => ({
-        type: 'document.added',
-        actor: by.actor,
-        data: { documentId, documentSha256: stored.sha256, sizeBytes: stored.sizeBytes },
-        personal: by.personal,
-      })),
+      events: [
+        ...before.events,
+        ...frozen.map(({ documentId, stored }) => ({
+          type: 'document.added',
+          actor: by.actor,
+          data: { documentId, documentSha256: stored.sha256, sizeBytes: stored.sizeBytes },
+          personal: by.personal,
+        })),
+      ],
+      facts: before.facts,
     })
   }
 

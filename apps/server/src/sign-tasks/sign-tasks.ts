@@ -36,9 +36,9 @@ import {
   listTasks,
   lockTask,
   overdueTasks,
-  readFields,
   readSegments,
   readTask,
+  readTaskAndFields,
   readUrges,
   type SegmentRow,
 } from './store.ts'
@@ -64,6 +64,7 @@ export {
   readFields,
   readSegments,
   readTask,
+  readTaskAndFields,
   type SegmentRow,
   type Task,
   updateActor,
@@ -130,7 +131,8 @@ export function createSignTasks(deps: SignTasksDeps) {
   }
 
   async function detail(tx: Tx, taskId: string, viewerId: string): Promise<SignTask> {
-    return taskView(await readTask(tx, taskId), await readFields(tx, taskId), viewerId)
+    const { task, fields } = await readTaskAndFields(tx, taskId)
+    return taskView(task, fields, viewerId)
   }
 
   /** The detail, given to the idempotency record in the same transaction. */
@@ -209,7 +211,7 @@ export function createSignTasks(deps: SignTasksDeps) {
       steer(caller, taskId, { kind: 'urge' }, complete),
 
     get: (caller: Caller, taskId: string): Promise<SignTask> =>
-      db.as(caller.subjectId, (tx) => detail(tx, taskId, caller.subjectId)),
+      db.askAs(caller.subjectId, (tx) => detail(tx, taskId, caller.subjectId)),
 
     /** Newest first; `beforeId` continues after the last one seen. */
     list: (

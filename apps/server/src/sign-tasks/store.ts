@@ -20,20 +20,32 @@ export interface Task {
 
 const open = (tx: Tx) => tx.$extendTables<SignTaskTables>()
 
-/** The task as this transaction's subject may see it. @throws `sign_task_not_found` */
+/** The task as this transaction's subject may see it, in one statement. @throws `sign_task_not_found` */
 export async function readTask(tx: Tx, taskId: string): Promise<Task> {
+  const { actors, documents } = partsOf(sql.ref('sign_task.id'))
   const found = await open(tx)
     .selectFrom('sign_task')
     .selectAll()
-    .select((eb) => [
-      partsOf(eb.ref('sign_task.id')).actors.as('actors'),
-      partsOf(eb.ref('sign_task.id')).documents.as('documents'),
-    ])
+    .select([actors.as('actors'), documents.as('documents')])
     .where('id', '=', taskId)
     .executeTakeFirst()
   if (found === undefined) throw refuse('sign_task_not_found')
-  const { actors, documents, ...row } = found
-  return taskOf(row, actors, documents)
+  const { actors: actorRows, documents: documentRows, ...row } = found
+  return taskOf(row, actorRows, documentRows)
+}
+
+/** The same with its fields, in one statement too. @throws `sign_task_not_found` */
+export async function readTaskAndFields(tx: Tx, taskId: string): Promise<{ task: Task; fields: FieldRow[] }> {
+  const { actors, documents, fields } = partsOf(sql.ref('sign_task.id'))
+  const found = await open(tx)
+    .selectFrom('sign_task')
+    .selectAll()
+    .select([actors.as('actors'), documents.as('documents'), fields.as('fields')])
+    .where('id', '=', taskId)
+    .executeTakeFirst()
+  if (found === undefined) throw refuse('sign_task_not_found')
+  const { actors: actorRows, documents: documentRows, fields: fieldRows, ...row } = found
+  return { task: taskOf(row, actorRows, documentRows), fields: fieldRows }
 }
 
 /** The same under the row lock that serialises every change of a task. */
@@ -67,6 +79,9 @@ function partsOf(taskId: Expression<string>) {
     documents: sql<
       DocumentRow[]
     >`(select coalesce(json_agg(d order by d.position), '[]') from task_document d where d.task_id = ${taskId})`,
+    fields: sql<
+      FieldRow[]
+    >`(select coalesce(json_agg(f order by f.page, f.y, f.id), '[]') from task_field f where f.task_id = ${taskId})`,
   }
 }
 

@@ -6,7 +6,7 @@ import type { JsonObject } from '@yinxin/evidence'
 import type { Clock } from '#src/clock.ts'
 import type { Tx } from '#src/db/db.ts'
 import type { Evidence, NewEvent } from '#src/evidence/evidence.ts'
-import type { Outbox } from '#src/outbox/outbox.ts'
+import type { NewFact, Outbox } from '#src/outbox/outbox.ts'
 import type { Author } from './author.ts'
 import { authorActor } from './author.ts'
 import { refuse } from './errors.ts'
@@ -36,6 +36,8 @@ export interface TransitionExtras {
   certificateSerial?: string
   /** Events that belong to the change and stand before those of the life cycle. */
   events?: NewEvent[]
+  /** Facts that stand before those of the life cycle. */
+  facts?: SignTaskFact[]
 }
 
 export type Transition = ReturnType<typeof createTransition>
@@ -62,18 +64,20 @@ export function createTransition({ clock, evidence, outbox }: TransitionDeps) {
     if (decision.facts.length > 0) await updateTask(tx, task.row.id, change, now)
     await evidence.append(tx, task.row.id, task.row.tenant_id, events)
     const outgoing = decision.facts.flatMap((fact) => outgoingFact(task, fact) ?? [])
-    await outbox.append(
-      tx,
-      outgoing.map(({ type, payload }) => ({
-        type,
-        tenantId: task.row.tenant_id,
-        subjectKey: task.row.id,
-        payload: { ...payload },
-      })),
-    )
+    await outbox.append(tx, factsOf(task, [...(extras.facts ?? []), ...outgoing]))
     keepUp(task, decision.facts, now)
     return decision.facts
   }
+}
+
+/** As the outbox takes them. */
+export function factsOf(task: Task, facts: readonly SignTaskFact[]): NewFact[] {
+  return facts.map(({ type, payload }) => ({
+    type,
+    tenantId: task.row.tenant_id,
+    subjectKey: task.row.id,
+    payload: { ...payload },
+  }))
 }
 
 /** Writes what a fact changes beside the task's own row, and returns what it changes there. */

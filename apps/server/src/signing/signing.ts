@@ -31,6 +31,7 @@ import {
   lockTask,
   readFields,
   readTask,
+  readTaskAndFields,
   refuseTask,
   type SignTasks,
   signCodeKey,
@@ -223,10 +224,7 @@ export function createSigning(deps: SigningDeps) {
 
   /** The company's granted seal signs at once, in a task that the company itself initiated. */
   async function freeSign(taskId: string, actorId: string): Promise<void> {
-    const { task, all } = await db.work(async (tx) => ({
-      task: await readTask(tx, taskId),
-      all: await readFields(tx, taskId),
-    }))
+    const { task, fields: all } = await db.ask((tx) => readTaskAndFields(tx, taskId))
     const actor = actorOf(task, actorId)
     // Signed by an earlier run, or the task has ended: nothing is left to do.
     if (task.row.status !== 'signing' || !isAwaited(actor.status)) return
