@@ -1,12 +1,12 @@
 /**
- * Algorithm tables. A new algorithm (SM3, SM2, Ed448) is one more line here and one more branch in `crypto.ts`.
+ * Algorithm tables. A new algorithm (Ed448) is one more line here and one more branch in `crypto.ts`.
  */
 import { enter, finish, next, peek, readOid, readSmallInteger, take, takeOptional } from './der-read.ts'
 import type { DerElement } from './der-read.ts'
 import { encode, explicit, integer, nullValue, oid, sequence } from './der-write.ts'
 import { OID } from './oids.ts'
 
-/** Digests that can be verified; only the SHA-2 ones from 256 bits are written. */
+/** Digests that can be verified; only SM3 and the SHA-2 ones from 256 bits are written. */
 export type DigestAlgorithm =
   | 'sha1'
   | 'sha224'
@@ -17,6 +17,7 @@ export type DigestAlgorithm =
   | 'sha3-256'
   | 'sha3-384'
   | 'sha3-512'
+  | 'sm3'
 
 interface DigestEntry {
   readonly oid: string
@@ -35,6 +36,7 @@ const digests: Record<DigestAlgorithm, DigestEntry> = {
   'sha3-256': { oid: '2.16.840.1.101.3.4.2.8', length: 32, weak: false },
   'sha3-384': { oid: '2.16.840.1.101.3.4.2.9', length: 48, weak: false },
   'sha3-512': { oid: '2.16.840.1.101.3.4.2.10', length: 64, weak: false },
+  sm3: { oid: '1.2.156.10197.1.401', length: 32, weak: false },
 }
 
 const digestNames = Object.keys(digests) as DigestAlgorithm[]
@@ -55,6 +57,7 @@ export type SignatureAlgorithm =
   | 'rsa-pkcs1-sha256'
   | 'rsa-pss-sha256'
   | 'ed25519'
+  | 'sm2-sm3'
 
 const sha256WithNull = sequence(oid(digests.sha256.oid), nullValue)
 const pssSha256 = sequence(
@@ -63,12 +66,16 @@ const pssSha256 = sequence(
   explicit(2, integer(32)),
 )
 
+/** SM2 with SM3, parameters absent (GM/T 0006; RFC 8998 §3.2). */
+const sm2WithSm3 = '1.2.156.10197.1.501'
+
 const signatureIdentifiers: Record<SignatureAlgorithm, Uint8Array> = {
   'ecdsa-p256-sha256': encode(sequence(oid('1.2.840.10045.4.3.2'))),
   'ecdsa-p384-sha384': encode(sequence(oid('1.2.840.10045.4.3.3'))),
   'rsa-pkcs1-sha256': encode(sequence(oid('1.2.840.113549.1.1.11'), nullValue)),
   'rsa-pss-sha256': encode(sequence(oid(OID.rsaPss), pssSha256)),
   ed25519: encode(sequence(oid(OID.ed25519))),
+  'sm2-sm3': encode(sequence(oid(sm2WithSm3))),
 }
 
 /** AlgorithmIdentifier of a signature algorithm. */
@@ -76,14 +83,15 @@ export const signatureIdentifier = (algorithm: SignatureAlgorithm): Uint8Array =
   signatureIdentifiers[algorithm]
 
 /** The digest that goes with a signature algorithm in CMS (RFC 5754; RFC 8419 §3.1 for Ed25519). */
-export function digestForSigning(algorithm: SignatureAlgorithm): 'sha256' | 'sha384' | 'sha512' {
+export function digestForSigning(algorithm: SignatureAlgorithm): 'sha256' | 'sha384' | 'sha512' | 'sm3' {
+  if (algorithm === 'sm2-sm3') return 'sm3'
   if (algorithm === 'ecdsa-p384-sha384') return 'sha384'
   return algorithm === 'ed25519' ? 'sha512' : 'sha256'
 }
 
 /** A signature algorithm as read from a structure. */
 export interface SignatureScheme {
-  readonly kind: 'rsa-pkcs1' | 'rsa-pss' | 'ecdsa' | 'ed25519' | 'unsupported'
+  readonly kind: 'rsa-pkcs1' | 'rsa-pss' | 'ecdsa' | 'ed25519' | 'sm2' | 'unsupported'
   /** Absent when another field of the structure names it, as CMS does for plain RSA and EC keys. */
   readonly digest?: DigestAlgorithm
   readonly saltLength?: number
@@ -119,6 +127,10 @@ define('2.16.840.1.101.3.4.3.10', 'ecdsa', 'sha3-256')
 define('2.16.840.1.101.3.4.3.11', 'ecdsa', 'sha3-384')
 define('2.16.840.1.101.3.4.3.12', 'ecdsa', 'sha3-512')
 define(OID.ed25519, 'ed25519')
+// GM/T 0010 names the key's algorithm in a container and leaves the digest to the signer's other field.
+define(sm2WithSm3, 'sm2', 'sm3')
+define(OID.sm2, 'sm2')
+define(OID.sm2Signature, 'sm2')
 
 /** Object identifier at the head of an AlgorithmIdentifier. */
 export function readAlgorithmOid(identifier: DerElement): string {

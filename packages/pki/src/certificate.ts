@@ -1,7 +1,7 @@
 /** X.509 certificates: parse and check a signature (RFC 5280 §4). */
 import { readSignatureScheme, type SignatureScheme } from './algorithms.ts'
 import { equalBytes, toHex } from './bytes.ts'
-import { checkSignature, digest } from './crypto.ts'
+import { checkSignature, digest, type Sm2Options } from './crypto.ts'
 import {
   type DerCursor,
   type DerElement,
@@ -130,9 +130,13 @@ export function parseCertificateBody(tbsOrDer: Uint8Array): CertificateBody {
 }
 
 /** Whether the issuer's key made the certificate's signature. Names and rights are not looked at. */
-export function verifyCertificateSignature(certificate: Certificate, issuer: Certificate): boolean {
+export function verifyCertificateSignature(
+  certificate: Certificate,
+  issuer: Certificate,
+  options: Sm2Options = {},
+): boolean {
   const { signatureAlgorithm, tbsDer, signature } = certificate
-  return checkSignature(signatureAlgorithm, issuer.spki, tbsDer, signature) === 'good'
+  return checkSignature(signatureAlgorithm, issuer.spki, tbsDer, signature, options) === 'good'
 }
 
 /** Whether subject and issuer are one name, byte for byte. */

@@ -25,7 +25,7 @@ import { PkiError } from './errors.ts'
 import { OID } from './oids.ts'
 
 /** Digests that signatures are made with. */
-export type SigningDigest = 'sha256' | 'sha384' | 'sha512'
+export type SigningDigest = 'sha256' | 'sha384' | 'sha512' | 'sm3'
 
 export interface SignedAttributesFields {
   /** Content type of what is signed; id-data unless told otherwise. */

@@ -111,7 +111,9 @@ export function parseSignedData(bytes: Uint8Array, options: ParseSignedDataOptio
       throw new PkiError('der', `${bytes.length - end} octets follow the signature container`)
   const info = enter(readOnly(der, 0x30, 'signature container'))
   const type = readOid(take(info, 0x06, 'a content type'))
-  if (type !== OID.signedData) throw new PkiError('unsupported', `a CMS container of type ${type}`)
+  // GM/T 0010 gives the same structure identifiers of its own.
+  if (type !== OID.signedData && type !== OID.gmSignedData)
+    throw new PkiError('unsupported', `a CMS container of type ${type}`)
   const wrapper = enter(take(info, 0xa0, 'signed data'))
   const cursor = enter(take(wrapper, 0x30, 'signed data'))
   finish(wrapper, 'the container')

@@ -15,6 +15,7 @@ import {
   type Content,
   digest,
   type SignatureCheck,
+  type Sm2Options,
 } from './crypto.ts'
 import { childrenOf, encodingOf, enter, next, peek, readOnly, take } from './der-read.ts'
 import { element, encode, setOf } from './der-write.ts'
@@ -24,7 +25,7 @@ import { OID } from './oids.ts'
 import { hasError, type PkiProblem, problem } from './problems.ts'
 import { keyFacts } from './public-key.ts'
 
-export interface VerifySignedDataOptions {
+export interface VerifySignedDataOptions extends Sm2Options {
   /** The detached content; several chunks are read as one. */
   readonly content?: Content
   /** Digest of the detached content, for callers that have hashed it already. */
@@ -203,7 +204,8 @@ function protectionAgrees(der: Uint8Array, info: SignerInfo): boolean {
 function judgeAttributes(signedData: SignedData, info: SignerInfo): PkiProblem[] {
   if (info.rawSignedAttributes === undefined) {
     // RFC 5652 §5.3: they may be absent only when plain data is signed.
-    return signedData.contentType === OID.data ? [] : [problem('signed-attributes-missing', 'error')]
+    const isData = signedData.contentType === OID.data || signedData.contentType === OID.gmData
+    return isData ? [] : [problem('signed-attributes-missing', 'error')]
   }
   const problems: PkiProblem[] = []
   if (info.contentType === undefined)
@@ -255,20 +257,20 @@ function judgeSignature(
   if (rawSignedAttributes === undefined) {
     const content = signedData.content ?? options.content
     if (content !== undefined)
-      return explain(checkSignature(scheme, certificate.spki, content, signature), scheme)
+      return explain(checkSignature(scheme, certificate.spki, content, signature, options), scheme)
     if (options.contentDigest === undefined || scheme.digest === undefined) return []
     return explain(
       checkSignatureOfDigest(scheme, certificate.spki, options.contentDigest(scheme.digest), signature),
       scheme,
     )
   }
-  const asStored = checkSignature(scheme, certificate.spki, rawSignedAttributes, signature)
+  const asStored = checkSignature(scheme, certificate.spki, rawSignedAttributes, signature, options)
   if (asStored !== 'bad') return explain(asStored, scheme)
   // RFC 5652 §5.4 signs the DER form; some writers sort for signing and store unsorted.
   const sorted = encode(
     setOf(childrenOf(readOnly(rawSignedAttributes, 0x31, 'signed attributes')).map(encodingOf)),
   )
-  if (checkSignature(scheme, certificate.spki, sorted, signature) === 'good')
+  if (checkSignature(scheme, certificate.spki, sorted, signature, options) === 'good')
     return [problem('attributes-order', 'warning')]
   return explain('bad', scheme)
 }

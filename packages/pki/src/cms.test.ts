@@ -17,6 +17,7 @@ import {
   parsePem,
   parseSignedData,
   type SignatureAlgorithm,
+  type SigningDigest,
   signDetached,
   toPem,
   validatePath,
@@ -36,7 +37,7 @@ const root = makeRoot()
 const authority = makeChild(root, 'issuing-ca', 'ecdsa-p256-sha256', { C: 'CN', CN: 'issuing' })
 const tsa = makeChild(authority, 'timestamping')
 
-function stamp(value: Uint8Array, algorithm: 'sha256' | 'sha384' | 'sha512'): Uint8Array {
+function stamp(value: Uint8Array, algorithm: SigningDigest): Uint8Array {
   const fields = {
     messageImprint: { algorithm, digest: value },
     serial: nextSerial(),

@@ -2,7 +2,7 @@
 import { readSignatureScheme, signatureIdentifier, type SignatureScheme } from './algorithms.ts'
 import { equalBytes, fromHex } from './bytes.ts'
 import { type Certificate, serialToHex } from './certificate.ts'
-import { checkSignature, type Signer } from './crypto.ts'
+import { checkSignature, type Signer, type Sm2Options } from './crypto.ts'
 import {
   atEnd,
   contentOf,
@@ -229,6 +229,6 @@ function readScope(extensions: readonly Extension[], unknownCriticalEntry: boole
 }
 
 /** Whether the issuer's key made the list's signature. */
-export function verifyCrl(crl: Crl, issuer: Certificate): boolean {
-  return checkSignature(crl.signatureAlgorithm, issuer.spki, crl.tbsDer, crl.signature) === 'good'
+export function verifyCrl(crl: Crl, issuer: Certificate, options: Sm2Options = {}): boolean {
+  return checkSignature(crl.signatureAlgorithm, issuer.spki, crl.tbsDer, crl.signature, options) === 'good'
 }

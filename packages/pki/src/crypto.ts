@@ -1,6 +1,6 @@
 /**
- * The one door to cryptography: every use of node:crypto in this package is here, so that a browser build
- * replaces one file.
+ * The one door to cryptography: every use of node:crypto in this package is here and, for SM2, in `crypto-sm2.ts`,
+ * so that a browser build replaces these two files.
  */
 import {
   constants,
@@ -25,8 +25,18 @@ import {
 import { concatBytes, equalBytes } from './bytes.ts'
 import { bitString, element, encode, nullValue, octetString, oid, sequence } from './der-write.ts'
 import { PkiError } from './errors.ts'
+import {
+  generateSm2Key,
+  sm2Check,
+  sm2SecretOf,
+  sm2SignerFromPkcs8,
+  sm2Status,
+  sm3Digest,
+} from './crypto-sm2.ts'
 import { OID } from './oids.ts'
+import { parsePem } from './pem.ts'
 import { keyFacts } from './public-key.ts'
+import type { Sm2Identity } from './sm2.ts'
 
 /** Bytes in one piece or in several that follow each other, such as the two ranges of a signed PDF. */
 export type Content = Uint8Array | readonly Uint8Array[]
@@ -36,6 +46,7 @@ const chunksOf = (content: Content): readonly Uint8Array[] =>
 
 /** Digest of the content. */
 export function digest(algorithm: DigestAlgorithm, content: Content): Uint8Array {
+  if (algorithm === 'sm3') return sm3Digest(chunksOf(content))
   // The one-shot form costs half of the streaming one, which shows on certificates and attributes.
   if (content instanceof Uint8Array) return plain(hash(algorithm, content, 'buffer'))
   const state = createHash(algorithm)
@@ -58,10 +69,13 @@ export interface Signer {
 const curveAlgorithms: Record<string, SignatureAlgorithm> = {
   prime256v1: 'ecdsa-p256-sha256',
   secp384r1: 'ecdsa-p384-sha384',
+  SM2: 'sm2-sm3',
 }
 
 function inferAlgorithm(key: KeyObject): SignatureAlgorithm {
   const type = key.asymmetricKeyType
+  // Node has no name for the type of an imported SM2 key.
+  if (type === undefined && sm2SecretOf(pkcs8Of(key)) !== undefined) return 'sm2-sm3'
   const inferred =
     type === 'ec'
       ? curveAlgorithms[key.asymmetricKeyDetails?.namedCurve ?? '']
@@ -71,18 +85,31 @@ function inferAlgorithm(key: KeyObject): SignatureAlgorithm {
   return inferred
 }
 
+const pkcs8Of = (key: KeyObject): Uint8Array => plain(key.export({ format: 'der', type: 'pkcs8' }))
+
+/** What a signer over SM2 may be told; other algorithms do not look at it. */
+export interface Sm2Options {
+  /** The signer's identity in Z_A; `1234567812345678` unless told otherwise. */
+  readonly sm2Identity?: Sm2Identity
+}
+
 /**
  * A signer over a private key held in memory.
  * @param algorithm inferred from the key; given only to ask for PSS with a plain RSA key.
  * @throws PkiError `unsupported` or `key-mismatch`
  */
-export function signerFromKey(privateKey: KeyObject, algorithm?: SignatureAlgorithm): Signer {
+export function signerFromKey(
+  privateKey: KeyObject,
+  algorithm?: SignatureAlgorithm,
+  options: Sm2Options = {},
+): Signer {
   if (privateKey.type !== 'private') throw new PkiError('argument', 'a signer needs a private key')
   const inferred = inferAlgorithm(privateKey)
   const chosen = algorithm ?? inferred
   const pssWithPlainKey = chosen === 'rsa-pss-sha256' && inferred === 'rsa-pkcs1-sha256'
   if (chosen !== inferred && !pssWithPlainKey)
     throw new PkiError('key-mismatch', `a key for ${inferred} cannot sign with ${chosen}`)
+  if (chosen === 'sm2-sm3') return sm2SignerFromPkcs8(pkcs8Of(privateKey), options.sm2Identity)
   return signerOver(privateKey, createPublicKey(privateKey), chosen)
 }
 
@@ -118,11 +145,19 @@ function exportSpki(publicKey: KeyObject): Uint8Array {
 }
 const uncompressed = Uint8Array.of(4)
 
-/** A new key pair of the algorithm. RSA keys have 2048 bits unless told otherwise. */
+/**
+ * A new key pair of the algorithm. RSA keys have 2048 bits unless told otherwise.
+ * @throws PkiError `unsupported` for SM2 on a platform without it: `generateSm2Key` works there too
+ */
 export function generateSigner(
   algorithm: SignatureAlgorithm,
-  options: { rsaBits?: number } = {},
+  options: { rsaBits?: number } & Sm2Options = {},
 ): { signer: Signer; privateKey: KeyObject } {
+  if (algorithm === 'sm2-sm3') {
+    if (sm2Status().sm2 !== 'native') throw new PkiError('unsupported', 'this platform has no SM2 keys')
+    const { signer, pkcs8 } = generateSm2Key(options.sm2Identity)
+    return { signer, privateKey: createPrivateKey({ key: pkcs8 as Buffer, format: 'der', type: 'pkcs8' }) }
+  }
   const { privateKey, publicKey } = generateKeyPair(algorithm, options.rsaBits ?? 2048)
   return { signer: signerOver(privateKey, publicKey, algorithm), privateKey }
 }
@@ -144,8 +179,14 @@ function generateKeyPair(algorithm: SignatureAlgorithm, modulusLength: number): 
 }
 
 /** A signer from a PKCS#8 private key in PEM. */
-export function signerFromPem(pem: string, algorithm?: SignatureAlgorithm): Signer {
-  return signerFromKey(createPrivateKey(pem), algorithm)
+export function signerFromPem(pem: string, algorithm?: SignatureAlgorithm, options: Sm2Options = {}): Signer {
+  const [pkcs8] = pem.includes('-----BEGIN PRIVATE KEY-----') ? parsePem(pem, 'PRIVATE KEY') : []
+  if (pkcs8 !== undefined && sm2SecretOf(pkcs8) !== undefined) {
+    if (algorithm !== undefined && algorithm !== 'sm2-sm3')
+      throw new PkiError('key-mismatch', `a key for sm2-sm3 cannot sign with ${algorithm}`)
+    return sm2SignerFromPkcs8(pkcs8, options.sm2Identity)
+  }
+  return signerFromKey(createPrivateKey(pem), algorithm, options)
 }
 
 /** Why a signature could not be confirmed. */
@@ -156,6 +197,7 @@ const keyTypes: Record<SignatureScheme['kind'], readonly string[]> = {
   'rsa-pss': ['rsa', 'rsa-pss'],
   ecdsa: ['ec'],
   ed25519: ['ed25519'],
+  sm2: [],
   unsupported: [],
 }
 
@@ -197,7 +239,12 @@ export function checkSignature(
   spki: Uint8Array,
   content: Content,
   signature: Uint8Array,
+  options: Sm2Options = {},
 ): SignatureCheck {
+  if (scheme.kind === 'sm2') {
+    if (scheme.digest !== 'sm3') return 'unsupported'
+    return sm2Check(spki, chunksOf(content), signature, options.sm2Identity) ? 'good' : 'bad'
+  }
   const key = importKey(spki)
   if (key === undefined || scheme.kind === 'unsupported') return 'unsupported'
   if (!keyTypes[scheme.kind].includes(key.asymmetricKeyType ?? '')) return 'bad'

@@ -1,6 +1,6 @@
 /** PKCS#10 certificate requests (RFC 2986). */
 import { readSignatureScheme, signatureIdentifier, type SignatureScheme } from './algorithms.ts'
-import { checkSignature, type Signer } from './crypto.ts'
+import { checkSignature, type Signer, type Sm2Options } from './crypto.ts'
 import {
   childrenOf,
   encodingOf,
@@ -90,8 +90,7 @@ export function parseCertificateRequest(der: Uint8Array): CertificateRequest {
 }
 
 /** Whether the request was signed by the key it is for. */
-export function verifyCertificateRequest(request: CertificateRequest): boolean {
-  return (
-    checkSignature(request.signatureAlgorithm, request.spki, request.infoDer, request.signature) === 'good'
-  )
+export function verifyCertificateRequest(request: CertificateRequest, options: Sm2Options = {}): boolean {
+  const { signatureAlgorithm, spki, infoDer, signature } = request
+  return checkSignature(signatureAlgorithm, spki, infoDer, signature, options) === 'good'
 }

@@ -151,9 +151,11 @@ export function sameName(left: Uint8Array, right: Uint8Array): boolean {
 /** Whether two parsed names say the same, attribute by attribute; stops at the first difference. */
 export function sameAttributes(left: Name, right: Name): boolean {
   if (left.attributes.length !== right.attributes.length) return false
-  return left.attributes.every(({ oid: dotted, value }, index) => {
-    const other = right.attributes[index]!
-    return dotted === other.oid && (value === other.value || normalForm(value) === normalForm(other.value))
+  if (!left.attributes.every(({ oid: dotted }, index) => dotted === right.attributes[index]!.oid))
+    return false
+  return left.attributes.every(({ value }, index) => {
+    const other = right.attributes[index]!.value
+    return value === other || normalForm(value) === normalForm(other)
   })
 }
 

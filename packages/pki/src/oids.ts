@@ -55,4 +55,9 @@ export const OID = {
   p256: '1.2.840.10045.3.1.7',
   p384: '1.3.132.0.34',
   p521: '1.3.132.0.35',
+  // Chinese commercial cryptography (GM/T 0006).
+  sm2: '1.2.156.10197.1.301',
+  sm2Signature: '1.2.156.10197.1.301.1',
+  gmData: '1.2.156.10197.6.1.4.2.1',
+  gmSignedData: '1.2.156.10197.6.1.4.2.2',
 } as const

@@ -2,6 +2,7 @@
 import { isWeakDigest } from './algorithms.ts'
 import { type Certificate, isSelfIssued } from './certificate.ts'
 import type { Crl } from './crl.ts'
+import type { Sm2Options } from './crypto.ts'
 import { keyFacts } from './public-key.ts'
 import { PkiError } from './errors.ts'
 import { violatedNameConstraint } from './name-constraints.ts'
@@ -12,7 +13,7 @@ import { type RevocationStatus, revocationOf } from './revocation.ts'
 
 export type PathPurpose = 'signing' | 'timestamping' | 'any'
 
-export interface PathChecks {
+export interface PathChecks extends Sm2Options {
   readonly at: Date
   readonly crls: readonly Crl[]
   /** Whether the caller handed in lists at all; without any, nothing is said about revocation. */
@@ -149,7 +150,7 @@ function checkRevocation(
   checks: PathChecks,
   report: Report,
 ): RevocationStatus {
-  const status = revocationOf(certificate, issuer, checks.crls, checks.at)
+  const status = revocationOf(certificate, issuer, checks.crls, checks.at, checks)
   const { text } = certificate.subject
   if (status.status === 'revoked') report('revoked', `${text} on ${status.at.toISOString()}`, certificate)
   const wanted = checks.requireRevocation === true

@@ -2,13 +2,14 @@
 import { equalBytes } from './bytes.ts'
 import { type Certificate, verifyCertificateSignature } from './certificate.ts'
 import { type Crl, parseCrl } from './crl.ts'
+import type { Sm2Options } from './crypto.ts'
 import { PkiError } from './errors.ts'
 import { sameName } from './name.ts'
 import { checkPath, type PathPurpose } from './path-checks.ts'
 import { hasError, type PkiProblem, problem } from './problems.ts'
 import type { RevocationStatus } from './revocation.ts'
 
-export interface PathOptions {
+export interface PathOptions extends Sm2Options {
   readonly leaf: Certificate
   /** Certificates that may stand between, in any order; others do no harm. */
   readonly intermediates: readonly Certificate[]
@@ -89,7 +90,8 @@ function readCrls(given: readonly (Crl | Uint8Array)[]): { crls: Crl[]; problems
 
 const isSame = (left: Certificate, right: Certificate): boolean => equalBytes(left.der, right.der)
 
-function findPaths({ leaf, intermediates, anchors }: PathOptions) {
+function findPaths(options: PathOptions) {
+  const { leaf, intermediates, anchors } = options
   const problems: PkiProblem[] = []
   let longest: readonly Certificate[] = [leaf]
   let checksLeft = maximumChecks
@@ -103,7 +105,7 @@ function findPaths({ leaf, intermediates, anchors }: PathOptions) {
       return false
     }
     checksLeft -= 1
-    if (verifyCertificateSignature(certificate, issuer)) return true
+    if (verifyCertificateSignature(certificate, issuer, options)) return true
     problems.push(
       problem(
         'chain-signature',

@@ -34,9 +34,12 @@ export {
   digest,
   generateSigner,
   type Signer,
+  type Sm2Options,
   signerFromKey,
   signerFromPem,
 } from './crypto.ts'
+export { generateSm2Key, type Sm2Status, sm2SignerFromPkcs8, sm2Status } from './crypto-sm2.ts'
+export { defaultSm2Identity, type Sm2Identity } from './sm2.ts'
 export { type Finding, PkiError, type PkiErrorCode } from './errors.ts'
 export type { Extension, KeyUsage } from './extensions.ts'
 export {

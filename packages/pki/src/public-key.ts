@@ -15,13 +15,14 @@ import {
 } from './der-read.ts'
 import { PkiError } from './errors.ts'
 import { OID } from './oids.ts'
+import { sm2Curve } from './sm2.ts'
 
 /** Facts about a public key, for lint and reports. */
 export interface KeyFacts {
   readonly type: 'rsa' | 'rsa-pss' | 'ec' | 'ed25519' | 'other'
   /** Modulus bits for RSA, curve bits for EC; 0 when unknown. */
   readonly bits: number
-  /** `P-256`, `P-384`, `P-521`, or the object identifier of another curve. */
+  /** `P-256`, `P-384`, `P-521`, `SM2`, or the object identifier of another curve. */
   readonly curve?: string
   readonly publicExponent?: bigint
   /** Whether the bits are a key at all: a point on its curve, a modulus of two odd primes as far as can be seen. */
@@ -35,7 +36,7 @@ interface Curve {
   readonly b: bigint
 }
 
-// FIPS 186-4 D.1.2; a is -3 for all of them.
+// FIPS 186-4 D.1.2 and GB/T 32918.5; a is -3 for all of them.
 const curves: Record<string, Curve> = {
   [OID.p256]: {
     name: 'P-256',
@@ -55,6 +56,7 @@ const curves: Record<string, Curve> = {
     prime: 2n ** 521n - 1n,
     b: 0x51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
   },
+  [OID.sm2]: { name: 'SM2', bits: 256, prime: sm2Curve.prime, b: sm2Curve.b },
 }
 
 /** What kind of key an SPKI holds, or undefined when it is no SubjectPublicKeyInfo. Never throws. */

@@ -1,6 +1,7 @@
 /** Revocation by CRL for one certificate of a path (RFC 5280 §6.3, complete lists only). */
 import type { Certificate } from './certificate.ts'
 import { type Crl, type RevocationReason, verifyCrl } from './crl.ts'
+import type { Sm2Options } from './crypto.ts'
 import { sameName } from './name.ts'
 
 export type RevocationStatus =
@@ -16,10 +17,11 @@ export function revocationOf(
   issuer: Certificate,
   crls: readonly Crl[],
   at: Date,
+  options: Sm2Options = {},
 ): RevocationStatus {
   let good = false
   for (const crl of crls) {
-    if (!speaksAbout(crl, certificate, issuer)) continue
+    if (!speaksAbout(crl, certificate, issuer, options)) continue
     const entry = crl.revoked.get(certificate.serialHex)
     const lifted = entry?.reason === 'removeFromCRL'
     if (entry !== undefined && !lifted && entry.at <= at)
@@ -33,11 +35,11 @@ export function revocationOf(
   return { status: good ? 'good' : 'unknown' }
 }
 
-function speaksAbout(crl: Crl, certificate: Certificate, issuer: Certificate): boolean {
+function speaksAbout(crl: Crl, certificate: Certificate, issuer: Certificate, options: Sm2Options): boolean {
   const { unsupported, onlyCaCertificates, onlyUserCertificates } = crl.scope
   if (unsupported || (onlyCaCertificates && !certificate.isCa) || (onlyUserCertificates && certificate.isCa))
     return false
   if (!sameName(crl.issuerDer, issuer.subjectDer)) return false
   const maySign = issuer.keyUsage.size === 0 || issuer.keyUsage.has('cRLSign')
-  return maySign && verifyCrl(crl, issuer)
+  return maySign && verifyCrl(crl, issuer, options)
 }

@@ -4,7 +4,7 @@ import { equalBytes } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
 import { type CmsVerification, verifySignedData } from './cms-verify.ts'
 import type { Crl } from './crl.ts'
-import { type Content, digest } from './crypto.ts'
+import { type Content, digest, type Sm2Options } from './crypto.ts'
 import { PkiError } from './errors.ts'
 import { OID } from './oids.ts'
 import { type PathResult, validatePath } from './path.ts'
@@ -17,7 +17,7 @@ export type TimestampedContent =
   | { readonly content: Content }
   | { readonly contentDigest: (algorithm: DigestAlgorithm) => Uint8Array }
 
-export interface VerifyTimestampOptions {
+export interface VerifyTimestampOptions extends Sm2Options {
   /** Without anchors, trust is not judged. */
   readonly anchors?: readonly Certificate[]
   readonly intermediates?: readonly Certificate[]
@@ -65,7 +65,10 @@ export function verifyTimestampToken(
       path: undefined,
     }
   }
-  const cms = verifySignedData(token.signedData, { certificates: options.intermediates ?? [] })
+  const cms = verifySignedData(token.signedData, {
+    certificates: options.intermediates ?? [],
+    ...(options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }),
+  })
   const problems: PkiProblem[] = cms.problems.map(strictly)
   if (cms.signers.length > 1)
     problems.push(problem('algorithm-mismatch', 'error', 'a timestamp has one signer'))
@@ -127,5 +130,6 @@ function pathOf(
     at: options.at ?? token.genTime,
     purpose: 'timestamping',
     ...(options.crls === undefined ? {} : { crls: options.crls }),
+    ...(options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }),
   })
 }
