@@ -71,6 +71,8 @@ export function createApps({
   audit: Audit
   kms: Kms
 }): Apps {
+  /** Subscribers of several facts ask the same within one delivery; the answer lives as long as its transaction. */
+  const asked = new WeakMap<Tx, Map<string, Promise<AppDetails[]>>>()
   const seal = (appId: string, secret: string) => kms.sealSecret(`app:${appId}`, Buffer.from(secret, 'utf8'))
 
   return {
@@ -240,18 +242,26 @@ export function createApps({
       }
     },
 
-    async ofCorp(tx, corpId) {
-      const rows = await tx
-        .$extendTables<AccountTables>()
-        .selectFrom('app')
-        .select(COLUMNS)
-        .where('tenant_id', '=', corpId)
-        .where('active', '=', true)
-        .orderBy('app_id')
-        .execute()
-      return rows.map(toApp)
+    ofCorp(tx, corpId) {
+      const known = asked.get(tx) ?? new Map<string, Promise<AppDetails[]>>()
+      asked.set(tx, known)
+      const apps = known.get(corpId) ?? activeApps(tx, corpId)
+      known.set(corpId, apps)
+      return apps
     },
   }
+}
+
+async function activeApps(tx: Tx, corpId: string): Promise<AppDetails[]> {
+  const rows = await tx
+    .$extendTables<AccountTables>()
+    .selectFrom('app')
+    .select(COLUMNS)
+    .where('tenant_id', '=', corpId)
+    .where('active', '=', true)
+    .orderBy('app_id')
+    .execute()
+  return rows.map(toApp)
 }
 
 function toApp(row: Pick<AccountTables['app'], (typeof COLUMNS)[number]>): AppDetails {
