@@ -10,6 +10,7 @@ import {
   type PdfRef,
   type PdfValue,
   sameValue,
+  textOf,
 } from './objects.ts'
 import { numbersOf, type Revision } from './revisions.ts'
 import type { XrefEntry } from './xref.ts'
@@ -28,6 +29,8 @@ export interface ChangeFinding {
   readonly object: number
   readonly level: ChangeLevel
   readonly rule: string
+  /** Full name of the form field that changed. */
+  readonly field?: string
 }
 
 export interface StepDifference {
@@ -160,10 +163,33 @@ function clearMetadata(
     allow(metadata.num, 'Metadata', new Set([root]))
   }
   const info = step.after.trailer.get('Info')
-  if (isRef(info) && isDict(fetchObject(step.after, info.num))) allow(info.num, 'Info', new Set())
+  if (isRef(info) && isDict(fetchObject(step.after, info.num)))
+    allow(info.num, 'Info', trailersNaming(step, info.num))
   const dss = catalog.get('DSS')
   const own = containersOf(step, dss)
   for (const num of own) if (!isStream(step.changed.get(num))) allow(num, 'DSS', new Set([...own, root]))
+}
+
+/** Cross-reference streams of the chain that name an object as document information, and nowhere else. */
+function trailersNaming(step: Step, num: number): Set<number> {
+  const naming = new Set<number>()
+  if (!step.changed.has(num) || !mayWalk(step)) return naming
+  const offsets = new Set<number>()
+  for (const { offset, hybrid } of step.after.sections) offsets.add(offset).add(hybrid?.offset ?? offset)
+  for (const referrer of referrersOf(step).get(num) ?? []) {
+    const entry = entryOf(step.after, referrer)
+    const stream = fetchObject(step.after, referrer)
+    if (entry?.type !== 'offset' || !offsets.has(entry.offset) || !isStream(stream)) continue
+    let elsewhere = false
+    for (const [key, value] of stream.dict) {
+      if (key === 'Info') continue
+      eachRef(value, (ref) => {
+        if (ref.num === num) elsewhere = true
+      })
+    }
+    if (!elsewhere) naming.add(referrer)
+  }
+  return naming
 }
 
 /** The dictionaries and arrays that make up the store of validation data, by object number. */
@@ -287,7 +313,7 @@ function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
   if (isDict(old) && isDict(now)) {
     if (typeOf(old) === 'Page') return say(pageLevel(step, old, now), 'page')
     const field = fieldLevel(step, old, now)
-    if (field) return say(field, 'field')
+    if (field) return { ...say(field, 'field'), field: fieldName(step.before, old) }
   }
   // When the walks are used up, what no rule has cleared yet counts as changed.
   if (!mayWalk(step)) return say('other', 'object.changed')
@@ -336,13 +362,33 @@ function fieldLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel | undef
   }
   if (!sameValue(type, inherited(step.after, now, 'FT') ?? null)) return 'other'
   const keys = differingKeys(old, now)
-  if (nameOf(type) !== 'Sig') return keys.every((key) => VALUE_KEYS.has(key)) ? 'form' : 'other'
+  if (nameOf(type) !== 'Sig') {
+    // Another appearance of the same value shows what nobody filled in.
+    const disguised = keys.includes('AP') && !isValueChanged(step, old, now)
+    return keys.every((key) => VALUE_KEYS.has(key)) && !disguised ? 'form' : 'other'
+  }
   // A signature that is there stays as it is; an empty field may be signed, once, by something new.
   if (inherited(step.before, old, 'V') !== undefined) return 'other'
   if (!keys.every((key) => SIGNATURE_KEYS.has(key))) return 'other'
   const value = now.get('V')
   if (value === undefined) return keys.includes('AP') ? 'other' : 'signatures'
   return !isRef(value) || step.added.has(value.num) ? 'signatures' : 'other'
+}
+
+/** The names from the top of the form down to this node (ISO 32000-2 §12.7.4.2). */
+function fieldName(view: PdfView, dict: PdfDict): string {
+  const names: string[] = []
+  let node: PdfDict | undefined = dict
+  for (let depth = 0; node && depth < 32; depth++) {
+    const name = textOf(resolve(view, node.get('T')))
+    if (name !== undefined) names.unshift(name)
+    node = dictOf(resolve(view, node.get('Parent')))
+  }
+  return names.join('.')
+}
+
+function isValueChanged(step: Step, old: PdfDict, now: PdfDict): boolean {
+  return !sameValue(inherited(step.before, old, 'V') ?? null, inherited(step.after, now, 'V') ?? null)
 }
 
 function inherited(view: PdfView, dict: PdfDict, key: string): PdfValue | undefined {
@@ -355,7 +401,7 @@ function inherited(view: PdfView, dict: PdfDict, key: string): PdfValue | undefi
   return undefined
 }
 
-/** True if the object hangs only in the appearances of form fields that carry no signature. */
+/** True if the object hangs only in the appearances of form fields that carry no signature and changed their value. */
 function isAppearanceOnly(step: Step, num: number): boolean {
   const referrers = referrersOf(step).get(num)
   if (!referrers || referrers.size === 0) return false
@@ -365,6 +411,8 @@ function isAppearanceOnly(step: Step, num: number): boolean {
     const type = nameOf(inherited(step.after, dict, 'FT'))
     if (type === undefined || (type === 'Sig' && inherited(step.before, dict, 'V') !== undefined))
       return false
+    const older = dictOf(fetchObject(step.before, referrer))
+    if (type !== 'Sig' && older && !isValueChanged(step, older, dict)) return false
     for (const [key, value] of dict) {
       if (key === 'AP') continue
       let elsewhere = false

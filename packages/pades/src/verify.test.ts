@@ -149,6 +149,7 @@ function isAccepted(bytes: Uint8Array, trust?: Uint8Array[]): boolean {
 }
 
 describe('what is appended after a signature', () => {
+  const drawing = '<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length 2>>\nstream\nq \nendstream'
   const attacks: Record<string, () => Uint8Array> = {
     'replaced page content': () => appendUpdate(signed, { 4: '<</Length 5>>\nstream\nq Q q\nendstream' }),
     'a replaced font': () => appendUpdate(signed, { 6: '<</Type/Font/Subtype/Type1/BaseFont/Courier>>' }),
@@ -193,6 +194,10 @@ describe('what is appended after a signature', () => {
         [num]: '<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length 2>>\nstream\nq \nendstream',
       })
     },
+    'another appearance of a field whose value stays': () =>
+      appendUpdate(signed, { 12: objectText(signed, 12).replace('/N 13 0 R', '/N 94 0 R'), 94: drawing }),
+    'an appearance of a field overwritten in place while its value stays': () =>
+      appendUpdate(signed, { 13: drawing }),
     'a moved signature field': () => {
       const num = numberOf(signed, /(\d+) 0 obj\n<<\/Type\/Annot\/Subtype\/Widget\/F 132/)
       return appendUpdate(signed, {
@@ -316,6 +321,25 @@ describe('what is appended after a signature', () => {
       ok: true,
       signatures: [{ status: 'valid', changesAfter: 'signatures' }],
     })
+  })
+
+  it('is no change when it is the document information that cross-reference streams name', async () => {
+    const packed = samplePdf({ form: 'stream', extra: { 16: '<</Author(A)>>' } })
+    const text = Buffer.from(packed)
+      .toString('latin1')
+      .replace('/Root 1 0 R/ID', '/Root 1 0 R/Info 16 0 R/ID')
+    const informed = await sign(Buffer.from(text, 'latin1'))
+    const trailer = '/Root 1 0 R/Info 16 0 R'
+    const dated = appendUpdate(informed, { 16: '<</Author(A)/ModDate(D:2026)>>' }, trailer)
+    expect(verifyPdf(dated)).toMatchObject({
+      ok: true,
+      signatures: [{ status: 'valid', changesAfter: 'signatures' }],
+    })
+    // The same object as a page's font besides: then it is content.
+    const font = text.replace('/Info 16 0 R', '/Info 6 0 R')
+    const shared = await sign(Buffer.from(font, 'latin1'))
+    const other = '<</Type/Font/Subtype/Type1/BaseFont/Courier>>'
+    expect(isAccepted(appendUpdate(shared, { 6: other }, '/Root 1 0 R/Info 6 0 R'))).toBe(false)
   })
 
   it('violates a certification that permits nothing', async () => {
