@@ -42,7 +42,7 @@ import {
 import { type Name, readName } from './name.ts'
 import { OID } from './oids.ts'
 
-const reasonCodes = {
+export const reasonCodes = {
   unspecified: 0,
   keyCompromise: 1,
   cACompromise: 2,
@@ -62,7 +62,7 @@ const reasonExtensions = Object.fromEntries(
     encode(sequence(encodeExtension(OID.reasonCode, false, Uint8Array.of(0x0a, 0x01, code)))),
   ]),
 ) as Record<RevocationReason, Uint8Array>
-const reasonByCode = new Map<number, RevocationReason>(
+export const reasonByCode = new Map<number, RevocationReason>(
   Object.entries(reasonCodes).map(([name, code]) => [code, name as RevocationReason]),
 )
 

@@ -28,6 +28,7 @@ import {
   implicit,
   integer,
   namedBits,
+  nullValue,
   octetString,
   oid,
   sequence,
@@ -216,9 +217,21 @@ export function encodeCrlUrls(urls: readonly string[]): Uint8Array {
   return encodeExtension(OID.crlDistributionPoints, false, sequence(...points))
 }
 
-export function encodeCaIssuerUrls(urls: readonly string[]): Uint8Array {
-  const entries = urls.map((url) => sequence(oid(OID.caIssuers), uri(url)))
+/** Where the issuer's certificate is and where its status can be asked (RFC 5280 §4.2.2.1). */
+export function encodeAuthorityInfo(
+  caIssuerUrls: readonly string[],
+  ocspUrls: readonly string[],
+): Uint8Array {
+  const entries = [
+    ...ocspUrls.map((url) => sequence(oid(OID.ocsp), uri(url))),
+    ...caIssuerUrls.map((url) => sequence(oid(OID.caIssuers), uri(url))),
+  ]
   return encodeExtension(OID.authorityInfoAccess, false, sequence(...entries))
+}
+
+/** A responder whose own revocation need not be asked for (RFC 6960 §4.2.2.2.1). */
+export function encodeNoCheck(): Uint8Array {
+  return encodeExtension(OID.ocspNoCheck, false, nullValue)
 }
 
 export function encodeSubjectAltNames(names: readonly SubjectAltName[]): Uint8Array {

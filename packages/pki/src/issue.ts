@@ -14,13 +14,14 @@ import {
 } from './der-write.ts'
 import { PkiError } from './errors.ts'
 import {
+  encodeAuthorityInfo,
   encodeAuthorityKeyId,
   encodeBasicConstraints,
-  encodeCaIssuerUrls,
   encodeCrlUrls,
   encodeExtendedKeyUsage,
   encodeKeyId,
   encodeKeyUsage,
+  encodeNoCheck,
   encodePolicies,
   encodeSubjectAltNames,
   publicKeyBits,
@@ -46,6 +47,7 @@ export interface SubjectFields {
 export interface IssuerFields {
   readonly crlUrls?: readonly string[]
   readonly caIssuerUrls?: readonly string[]
+  readonly ocspUrls?: readonly string[]
   readonly policyOids?: readonly string[]
 }
 
@@ -96,14 +98,15 @@ function issuerOver(
     const known = templates.get(profile)
     if (known !== undefined) return known
     const rules = profiles[profile]
-    const { policyOids = [], crlUrls = [], caIssuerUrls = [] } = shared
+    const { policyOids = [], crlUrls = [], caIssuerUrls = [], ocspUrls = [] } = shared
     const template = [encodeBasicConstraints(rules.isCa, rules.pathLength), encodeKeyUsage(rules.keyUsage)]
     if (rules.extendedKeyUsage.length > 0)
       template.push(encodeExtendedKeyUsage(rules.extendedKeyUsage, rules.purposeCritical))
     if (authorityKeyId !== undefined) template.push(authorityKeyId)
     if (policyOids.length > 0) template.push(encodePolicies(policyOids))
     if (crlUrls.length > 0) template.push(encodeCrlUrls(crlUrls))
-    if (caIssuerUrls.length > 0) template.push(encodeCaIssuerUrls(caIssuerUrls))
+    if (caIssuerUrls.length + ocspUrls.length > 0) template.push(encodeAuthorityInfo(caIssuerUrls, ocspUrls))
+    if (rules.noCheck === true) template.push(encodeNoCheck())
     templates.set(profile, template)
     return template
   }

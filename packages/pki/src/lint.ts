@@ -34,6 +34,7 @@ const allowedExtensions = new Set<string>([
   OID.subjectAltName,
   OID.crlDistributionPoints,
   OID.authorityInfoAccess,
+  OID.ocspNoCheck,
 ])
 
 /** Upper bounds of RFC 5280 appendix A.1, in characters. */
@@ -184,6 +185,15 @@ const rulesOfAll: readonly Rule[] = [
         return `purposes are ${body.extendedKeyUsage.join(', ')}`
       const critical = extension(OID.extendedKeyUsage)?.critical ?? false
       return critical === rules.purposeCritical ? undefined : 'the criticality of the purposes is wrong'
+    },
+  },
+  {
+    rule: 'no-check-exact',
+    source: 'RFC 6960 §4.2.2.2.1',
+    check({ rules, extension }) {
+      const found = extension(OID.ocspNoCheck)
+      if ((found !== undefined) === (rules.noCheck === true)) return undefined
+      return found === undefined ? 'the no-check extension is missing' : 'only a responder may go unchecked'
     },
   },
   {

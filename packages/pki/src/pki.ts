@@ -63,6 +63,27 @@ export {
   type SubjectAltName,
   sameName,
 } from './name.ts'
+export {
+  answerOcspRequest,
+  buildOcspFailure,
+  buildOcspRequest,
+  type OcspAnswer,
+  type OcspFailure,
+  type OcspRequestFields,
+  type OcspResponder,
+  ocspHttpRequest,
+} from './ocsp-build.ts'
+export {
+  type OcspCertId,
+  type OcspReply,
+  type OcspRequest,
+  type OcspResponse,
+  type OcspSingle,
+  parseOcspReply,
+  parseOcspRequest,
+  parseOcspResponse,
+} from './ocsp-parse.ts'
+export { type OcspVerification, type VerifyOcspOptions, verifyOcspResponse } from './ocsp-verify.ts'
 export { OID } from './oids.ts'
 export { parsePem, toPem } from './pem.ts'
 export type { CertificateProfile } from './profiles.ts'

@@ -86,6 +86,23 @@ export const problemTexts = {
   policy: { zh: '证书策略不满足要求。', en: 'The certificate policies do not fit.' },
   revoked: { zh: '证书当时已被吊销。', en: 'A certificate was revoked at that time.' },
   'revocation-unknown': { zh: '没有可用的吊销信息。', en: 'There is no usable revocation information.' },
+  'ocsp-unreadable': { zh: 'OCSP 响应无法解析。', en: 'An OCSP response cannot be read.' },
+  'ocsp-refused': { zh: 'OCSP 服务拒绝了请求。', en: 'The OCSP responder refused the request.' },
+  'ocsp-other-certificate': {
+    zh: 'OCSP 响应不是针对该证书的。',
+    en: 'The OCSP response is about other certificates.',
+  },
+  'ocsp-responder': {
+    zh: 'OCSP 响应者无权为该颁发者作答。',
+    en: 'The OCSP responder may not answer for this issuer.',
+  },
+  'ocsp-signature': { zh: 'OCSP 响应的签名无效。', en: 'The signature of the OCSP response is wrong.' },
+  'ocsp-nonce-mismatch': {
+    zh: 'OCSP 响应与请求的随机数不符。',
+    en: 'The nonce of the OCSP response is not the requested one.',
+  },
+  'ocsp-nonce-missing': { zh: 'OCSP 响应没有随机数。', en: 'The OCSP response has no nonce.' },
+  'ocsp-time': { zh: 'OCSP 响应在该时间不适用。', en: 'The OCSP response does not hold at that time.' },
   'crl-unreadable': { zh: '吊销列表无法解析。', en: 'A revocation list cannot be read.' },
 } as const satisfies Record<string, { zh: string; en: string }>
 

@@ -8,6 +8,7 @@ export type CertificateProfile =
   | 'event-signing'
   | 'document-signing'
   | 'timestamping'
+  | 'ocsp-responder'
 
 export interface ProfileRules {
   readonly isCa: boolean
@@ -17,6 +18,8 @@ export interface ProfileRules {
   readonly extendedKeyUsage: readonly string[]
   /** RFC 3161 §2.3 wants the purpose of a timestamping certificate critical. */
   readonly purposeCritical: boolean
+  /** Whether it says that its own revocation need not be looked up (RFC 6960 §4.2.2.2.1). */
+  readonly noCheck?: true
 }
 
 // Document signing (RFC 9336) is the exact purpose; e-mail protection is what validators without it look for
@@ -44,5 +47,11 @@ export const profiles: Record<CertificateProfile, ProfileRules> = {
     keyUsage: ['digitalSignature'],
     extendedKeyUsage: [OID.timeStamping],
     purposeCritical: true,
+  },
+  'ocsp-responder': {
+    ...signing,
+    keyUsage: ['digitalSignature'],
+    extendedKeyUsage: [OID.ocspSigning],
+    noCheck: true,
   },
 }
