@@ -3,6 +3,7 @@ import {
   type CertificateProfile,
   generateSigner,
   issueCertificate,
+  issueCrl,
   issueTimestampToken,
   parseCertificate,
   type SignatureAlgorithm,
@@ -22,6 +23,10 @@ export interface TestPki {
   readonly p256: Identity
   issue(algorithm: SignatureAlgorithm, name: string, profile?: CertificateProfile): Identity
   timestamp(digest: Uint8Array, algorithm: SigningDigest): Uint8Array
+  /** The same authority at another time. */
+  timestampAt(at: Date): (digest: Uint8Array, algorithm: SigningDigest) => Uint8Array
+  /** The root's revocation list at a time, naming these serial numbers as revoked then. */
+  crl(at: Date, revoked?: readonly { readonly serial: Uint8Array; readonly at: Date }[]): Uint8Array
 }
 
 const DAY_MS = 86_400_000
@@ -68,22 +73,35 @@ export function createTestPki(at: Date): TestPki {
   }
   const tsa = issue('ecdsa-p256-sha256', 'Yinxin Test TSA', 'timestamping')
   const [tsaLeaf = root] = tsa.certificates
+  const stampAt = (genTime: Date) => (digest: Uint8Array, algorithm: SigningDigest) =>
+    issueTimestampToken(
+      {
+        messageImprint: { algorithm, digest },
+        serial: next(),
+        genTime,
+        policyOid: '1.3.6.1.4.1.99999.1',
+      },
+      tsa.signer,
+      tsaLeaf,
+      [root],
+    )
   return {
     root,
     rsa: issue('rsa-pkcs1-sha256', '北京印信科技有限公司'),
     p256: issue('ecdsa-p256-sha256', '王小明'),
     issue,
-    timestamp: (digest, algorithm) =>
-      issueTimestampToken(
+    timestamp: stampAt(at),
+    timestampAt: stampAt,
+    crl: (thisUpdate, revoked = []) =>
+      issueCrl(
         {
-          messageImprint: { algorithm, digest },
-          serial: next(),
-          genTime: at,
-          policyOid: '1.3.6.1.4.1.99999.1',
+          issuer,
+          number: serial++,
+          thisUpdate,
+          nextUpdate: new Date(thisUpdate.getTime() + 30 * DAY_MS),
+          revoked,
         },
-        tsa.signer,
-        tsaLeaf,
-        [root],
+        authority.signer,
       ),
   }
 }

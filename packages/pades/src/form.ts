@@ -9,9 +9,22 @@ export interface FormState {
   readonly dict: PdfDict | undefined
   readonly fieldsRef: PdfRef | undefined
   readonly fields: readonly PdfValue[]
-  hasSignature(): boolean
+  /** The values of all signed fields. */
+  signatures(): PdfDict[]
+  /** The signature field of this full name, if it is there and empty. */
+  emptyField(name: string): EmptyField | undefined
   /** The wished name if it is free, or a new unique one; `-2`, `-3` … of it are free too. */
   claimName(wished: string | undefined, objectNumber: number, places: number): string
+}
+
+/** A signature field that waits to be signed. */
+export interface EmptyField {
+  /** Full name, its parts joined by periods. */
+  readonly name: string
+  readonly ref: PdfRef
+  readonly dict: PdfDict
+  /** The field itself where both are one object. */
+  readonly widget: PdfRef
 }
 
 export function readForm(view: PdfView, catalog: PdfDict): FormState {
@@ -26,7 +39,27 @@ export function readForm(view: PdfView, catalog: PdfDict): FormState {
     dict,
     fieldsRef: isRef(fieldsValue) && Array.isArray(fields) ? fieldsValue : undefined,
     fields: list,
-    hasSignature: () => hasSignedField(view, list, new Set()),
+    signatures() {
+      const values: PdfDict[] = []
+      walkFields(view, list, ({ value }) => {
+        if (value) values.push(value)
+        return false
+      })
+      return values
+    },
+    emptyField(name) {
+      let found: EmptyField | undefined
+      walkFields(view, list, (field) => {
+        if (field.name !== name || field.value || !field.ref) return false
+        const kids = resolve(view, field.dict.get('Kids'))
+        const [only] = Array.isArray(kids) ? kids : []
+        // One drawing per signature: a field with several widgets cannot say which place is meant.
+        if (Array.isArray(kids) && (kids.length !== 1 || !isRef(only))) return false
+        found = { name, ref: field.ref, dict: field.dict, widget: isRef(only) ? only : field.ref }
+        return true
+      })
+      return found
+    },
     claimName(wished, objectNumber, places) {
       const taken = new Set(topLevel().map((field) => textOf(resolve(view, field.get('T')))))
       const isFree = (name: string) => {
@@ -47,20 +80,43 @@ export function readForm(view: PdfView, catalog: PdfDict): FormState {
   }
 }
 
-function hasSignedField(view: PdfView, fields: readonly PdfValue[], seen: Set<number>, depth = 0): boolean {
-  if (depth > 32) throw new PdfRefusal('too_complex', 'form depth')
-  for (const item of fields) {
-    if (isRef(item)) {
-      if (seen.has(item.num)) continue
-      seen.add(item.num)
+interface SignatureField {
+  readonly name: string
+  readonly ref: PdfRef | undefined
+  readonly dict: PdfDict
+  readonly value: PdfDict | undefined
+}
+
+/** Visits the signature fields until one answers true. */
+function walkFields(
+  view: PdfView,
+  fields: readonly PdfValue[],
+  visit: (field: SignatureField) => boolean,
+): boolean {
+  const seen = new Set<number>()
+  const walk = (items: readonly PdfValue[], prefix: string, type: string | undefined, depth: number) => {
+    if (depth > 32) throw new PdfRefusal('too_complex', 'form depth')
+    for (const item of items) {
+      if (isRef(item)) {
+        if (seen.has(item.num)) continue
+        seen.add(item.num)
+      }
+      const dict = resolveDict(view, item)
+      if (!dict) continue
+      const own = textOf(resolve(view, dict.get('T')))
+      const name = own === undefined ? prefix : prefix === '' ? own : `${prefix}.${own}`
+      const ownType = nameOf(resolve(view, dict.get('FT'))) ?? type
+      const value = resolveDict(view, dict.get('V'))
+      // A node without name is a mere widget of the field above it.
+      if (ownType === 'Sig' && own !== undefined) {
+        if (visit({ name, ref: isRef(item) ? item : undefined, dict, value })) return true
+      }
+      const kids = resolve(view, dict.get('Kids'))
+      if (Array.isArray(kids) && walk(kids, name, ownType, depth + 1)) return true
     }
-    const field = resolveDict(view, item)
-    if (!field) continue
-    if (nameOf(resolve(view, field.get('FT'))) === 'Sig' && isDict(resolve(view, field.get('V')))) return true
-    const kids = resolve(view, field.get('Kids'))
-    if (Array.isArray(kids) && hasSignedField(view, kids, seen, depth + 1)) return true
+    return false
   }
-  return false
+  return walk(fields, '', undefined, 0)
 }
 
 /** Adds the fields to the form with as little rewriting as the file's structure allows. */
@@ -75,9 +131,9 @@ export function writeForm(
   const fields = [...form.fields, ...added.map(({ num }) => pdfRef(num))]
   const changed = new Map(catalog.dict)
   let catalogChanged = false
-  if (form.fieldsRef) update.put(form.fieldsRef, fields)
+  if (form.fieldsRef && added.length > 0) update.put(form.fieldsRef, fields)
   const flags = resolve(view, form.dict?.get('SigFlags'))
-  if (!form.fieldsRef || flags !== 3) {
+  if ((!form.fieldsRef && added.length > 0) || flags !== 3) {
     const dict: PdfDict = new Map(form.dict ?? [])
     if (!form.fieldsRef) dict.set('Fields', fields)
     // SignaturesExist and AppendOnly.

@@ -12,8 +12,21 @@ export {
   type PathCommand,
 } from './drawing.ts'
 export { drawHandwriting, type HandwritingOptions, type Stroke, type StrokePoint } from './handwriting.ts'
+export type { ValidationData } from './dss.ts'
+export {
+  type ExtendOptions,
+  extendDelta,
+  extendPdf,
+  renewPdf,
+  type TimestampOptions,
+  type TimestampSource,
+  timestampDelta,
+  timestampPdf,
+} from './extend.ts'
 export { extendHashState, type HashState, hashStateOf } from './hash-state.ts'
 export { inspectPdf, type PdfInfo, type PdfPageInfo } from './inspect.ts'
+export type { FieldLock } from './locks.ts'
+export type { RevocationAnswer, RevocationSource, ValidationNeed } from './needs.ts'
 export type { DisplayRect, Placement } from './placement.ts'
 export { decodePng, drawPng, type Pixels } from './png.ts'
 export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
@@ -34,7 +47,13 @@ export {
   SEAL_RED,
   type SquareSealOptions,
 } from './seal.ts'
-export { finishSignature, type PreparedSignature, type PrepareOptions, prepareSignature } from './sign.ts'
+export {
+  finishSignature,
+  type PreparedSignature,
+  type PrepareOptions,
+  prepareDocumentTimestamp,
+  prepareSignature,
+} from './sign.ts'
 export {
   type CmsOptions,
   reserveFor,

@@ -46,6 +46,17 @@ export function pageAt(view: PdfView, index: number): PdfPage {
   throw new PdfRefusal('page_out_of_range', `${index + 1} / ${count}`)
 }
 
+/** The page this reference names, or undefined if it is none of the document's. */
+export function pageOf(view: PdfView, ref: PdfRef): PdfPage | undefined {
+  let page: PdfPage | undefined
+  walkPages(view, (node, dict, inherited) => {
+    if (node.num !== ref.num) return false
+    page = makePage(view, node, dict, inherited)
+    return true
+  })
+  return page
+}
+
 /** True to stop. */
 type PageVisitor = (node: PdfRef, dict: PdfDict, inherited: Inherited) => boolean
 

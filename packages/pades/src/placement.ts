@@ -1,4 +1,6 @@
 import type { Appearance } from './appearance.ts'
+import { type PdfView, resolve } from './file.ts'
+import type { PdfValue } from './objects.ts'
 import type { PdfPage } from './pages.ts'
 import { PdfRefusal } from './refusal.ts'
 import { formatNumber } from './serialise.ts'
@@ -46,12 +48,31 @@ export function placeOnPage(page: PdfPage, rect: DisplayRect): Placed {
   const [left, bottom, right, top] = page.box
   switch (page.rotation) {
     case 0:
-      return { rect: [left + x, bottom + y, left + x + width, bottom + y + height], matrix: '1 0 0 1 0 0' }
+      return { rect: [left + x, bottom + y, left + x + width, bottom + y + height], matrix: TURNS[0] }
     case 90:
-      return { rect: [right - y - height, bottom + x, right - y, bottom + x + width], matrix: '0 1 -1 0 0 0' }
+      return { rect: [right - y - height, bottom + x, right - y, bottom + x + width], matrix: TURNS[90] }
     case 180:
-      return { rect: [right - x - width, top - y - height, right - x, top - y], matrix: '-1 0 0 -1 0 0' }
+      return { rect: [right - x - width, top - y - height, right - x, top - y], matrix: TURNS[180] }
     case 270:
-      return { rect: [left + y, top - x - width, left + y + height, top - x], matrix: '0 -1 1 0 0 0' }
+      return { rect: [left + y, top - x - width, left + y + height, top - x], matrix: TURNS[270] }
   }
 }
+
+/** Extent and matrix of an annotation that is there, as its page displays it; undefined when it has no extent. */
+export function displayRectOf(
+  view: PdfView,
+  value: PdfValue | undefined,
+  rotation: PdfPage['rotation'],
+): { readonly width: number; readonly height: number; readonly matrix: string } | undefined {
+  const rect = resolve(view, value)
+  if (!Array.isArray(rect)) return undefined
+  const [a, b, c, d] = rect.map((item) => resolve(view, item))
+  if (typeof a !== 'number' || typeof b !== 'number' || typeof c !== 'number' || typeof d !== 'number')
+    return undefined
+  const [across, up] = [Math.abs(c - a), Math.abs(d - b)]
+  if (across === 0 || up === 0) return undefined
+  const lying = rotation === 90 || rotation === 270
+  return { width: lying ? up : across, height: lying ? across : up, matrix: TURNS[rotation] }
+}
+
+const TURNS = { 0: '1 0 0 1 0 0', 90: '0 1 -1 0 0 0', 180: '-1 0 0 -1 0 0', 270: '0 -1 1 0 0 0' } as const

@@ -13,6 +13,12 @@ export type PdfRefusalCode =
   | 'certified_no_changes'
   | 'certify_not_first'
   | 'field_name_taken'
+  | 'field_locked'
+  | 'field_not_visible'
+  | 'seed_value_violated'
+  | 'timestamp_needed'
+  | 'validation_data_missing'
+  | 'nothing_to_extend'
   | 'contents_too_small'
   | 'bad_font'
   | 'bad_image'
@@ -35,6 +41,12 @@ const TEXTS: Record<PdfRefusalCode, readonly [zh: string, en: string]> = {
   ],
   certify_not_first: ['认证签名必须是第一个签名', 'A certification must be the first signature'],
   field_name_taken: ['签名域名称已被占用', 'The signature field name is taken'],
+  field_locked: ['签名域已被先前的签名锁定', 'An earlier signature has locked this signature field'],
+  field_not_visible: ['签名域没有可绘制的位置', 'The signature field has no place to draw in'],
+  seed_value_violated: ['签名不符合签名域的要求', 'The signature field asks for something else'],
+  timestamp_needed: ['该级别需要时间戳', 'This level needs a timestamp'],
+  validation_data_missing: ['缺少长期验证所需的数据', 'Data needed for long-term validation is missing'],
+  nothing_to_extend: ['文件没有可延长的签名', 'The file has no signature to extend'],
   contents_too_small: ['预留给签名的空间不足', 'The space reserved for the signature is too small'],
   bad_font: ['字体文件无法使用', 'The font file cannot be used'],
   bad_image: ['图片无法使用', 'The image cannot be used'],

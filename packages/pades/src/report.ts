@@ -98,6 +98,10 @@ const TEXTS: Record<string, readonly [zh: string, en: string]> = {
   changed_after_signing: ['签署之后文件内容被更改', 'The document was changed after signing'],
   form_changed_after_signing: ['签署之后填写过表单', 'Form fields were filled in after signing'],
   docmdp_violation: ['更改超出认证签名允许的范围', 'The changes go beyond what the certification permits'],
+  fieldmdp_violation: [
+    '签名锁定的表单域在签署后被更改',
+    'A form field that the signature locks was changed afterwards',
+  ],
   structure_repaired: [
     '文件结构有损坏，已重建后读取',
     'The structure is damaged and was rebuilt for reading',

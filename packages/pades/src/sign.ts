@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto'
 import type { SigningDigest } from '@yinxin/pki'
-import { writePrepared } from './appearance.ts'
-import { catalogOf, type PdfView, resolve, resolveDict, withRepair } from './file.ts'
-import { type FormState, readForm, writeForm } from './form.ts'
+import { type Appearance, writePrepared } from './appearance.ts'
+import { catalogOf, fetchObject, type PdfView, resolve, resolveDict, withRepair } from './file.ts'
+import { type EmptyField, type FormState, readForm, writeForm } from './form.ts'
 import { digestAfter, type HashState } from './hash-state.ts'
-import { isRef, type PdfDict, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
-import { type PdfPage, pageAt } from './pages.ts'
-import { type Placed, type Placement, placeOnPage } from './placement.ts'
+import { type FieldLock, locksIn, lockToken, mdpReferences, refuseBrokenSeed, seedLockOf } from './locks.ts'
+import { isDict, isRef, nameOf, type PdfDict, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
+import { type PdfPage, pageAt, pageOf } from './pages.ts'
+import { displayRectOf, type Placed, type Placement, placeOnPage } from './placement.ts'
 import { PdfRefusal } from './refusal.ts'
 import { dateToken, formatNumber, textToken } from './serialise.ts'
 import { beginUpdate, type Update } from './update.ts'
 
 export interface PrepareOptions {
-  /** Must be new in the file; chosen when left out. */
+  /** A new name, or the full name of an empty signature field that is to be signed; chosen when left out. */
   readonly fieldName?: string
+  /** What is drawn in the field's own place, when an existing field is signed. */
+  readonly fieldAppearance?: Appearance
+  /** Locks form fields from this signature on (FieldMDP); a lock the field itself asks for is honoured anyway. */
+  readonly lock?: FieldLock
   /** Every place where this one act is shown; empty for an invisible signature. */
   readonly placements: readonly Placement[]
   readonly reason?: string
@@ -50,26 +55,43 @@ const DEFAULT_RESERVE = 16_384
 
 /** First phase: builds the incremental update with room for the CMS and the digest it has to sign. */
 export function prepareSignature(pdf: Uint8Array, options: PrepareOptions): PreparedSignature {
-  return withRepair(pdf, (view) => prepare(view, options))
+  return withRepair(pdf, (view) => prepare(view, options, 'signature'))
 }
 
-function prepare(view: PdfView, options: PrepareOptions): PreparedSignature {
+/** First phase of a document timestamp (ISO 32000-2 §12.8.5): `digest` goes to the authority, its token is the CMS. */
+export function prepareDocumentTimestamp(
+  pdf: Uint8Array,
+  options: Pick<PrepareOptions, 'fieldName' | 'digestAlgorithm' | 'reserveBytes' | 'hashState'> = {},
+): PreparedSignature {
+  // The token carries the time; /M is not written (EN 319 142-1 §5.4.3).
+  const silent = { ...options, placements: [], signingTime: new Date(0) }
+  return withRepair(pdf, (view) => prepare(view, silent, 'timestamp'))
+}
+
+type Kind = 'signature' | 'timestamp'
+
+function prepare(view: PdfView, options: PrepareOptions, kind: Kind): PreparedSignature {
   // 1. Look at what is there, refuse before writing anything.
   const catalog = catalogOf(view)
   const form = readForm(view, catalog.dict)
-  refuseForbidden(view, catalog.dict, form, options)
+  const empty = options.fieldName === undefined ? undefined : form.emptyField(options.fieldName)
+  if (kind === 'signature') refuseForbidden(view, catalog.dict, form, options, empty)
   const places = options.placements.map((placement) => {
     const page = pageAt(view, placement.page)
     return { placement, page, placed: placeOnPage(page, placement.rect) }
   })
-  const anchorPage = places[0]?.page ?? pageAt(view, 0)
+  const anchorPage = places[0]?.page ?? (empty ? undefined : pageAt(view, 0))
+  const lock = options.lock ?? seedLockOf(view, empty?.dict)
 
   // 2. The signature dictionary, its appearances, its field.
   const update = beginUpdate(view, expectedBytes(options))
-  const signature = writeSignature(update, options)
+  const signature = writeSignature(update, options, kind, lock, catalog.ref)
   const drawn = writeAppearances(update, places)
-  const fieldName = form.claimName(options.fieldName, signature.num, places.length)
-  const widgets = writeFields(update, fieldName, signature.num, anchorPage, drawn)
+  const fieldName = empty?.name ?? form.claimName(options.fieldName, signature.num, places.length)
+  if (empty) fillField(view, update, empty, signature.num, options.fieldAppearance)
+  const widgets = anchorPage
+    ? writeFields(update, fieldName, signature.num, anchorPage, drawn, empty ? 1 : 0, options.lock)
+    : []
 
   // 3. What has to point to them: page annotations, form, catalogue.
   attachToPages(view, update, widgets)
@@ -90,11 +112,45 @@ function expectedBytes(options: PrepareOptions): number {
   return bytes + options.placements.length * 600
 }
 
-function refuseForbidden(view: PdfView, catalog: PdfDict, form: FormState, options: PrepareOptions): void {
+function refuseForbidden(
+  view: PdfView,
+  catalog: PdfDict,
+  form: FormState,
+  options: PrepareOptions,
+  empty: EmptyField | undefined,
+): void {
   const perms = resolveDict(view, catalog.get('Perms'))
   const certification = resolveDict(view, perms?.get('DocMDP'))
-  if (certification && docMdpLevel(view, certification) === 1) throw new PdfRefusal('certified_no_changes')
-  if (options.certify && (certification || form.hasSignature())) throw new PdfRefusal('certify_not_first')
+  const forbids = (signature: PdfDict) => docMdpLevel(view, signature) === 1
+  if ((certification && forbids(certification)) || latestSignatures(view, form).some(forbids))
+    throw new PdfRefusal('certified_no_changes')
+  if (options.certify && (certification || form.signatures().length > 0))
+    throw new PdfRefusal('certify_not_first')
+  if (!empty) return
+  refuseBrokenSeed(view, empty.dict, options)
+  for (const lock of locksIn(view, form.signatures())) {
+    if (lock.covers(empty.name)) throw new PdfRefusal('field_locked', empty.name)
+  }
+}
+
+/** Updates larger than this are not a signature's; the form is looked through instead. */
+const SMALL_UPDATE = 64
+
+/**
+ * The signatures of the newest update that has any. A lock that permits nothing more can only stand there, and with
+ * many signers on one file it matters not to read all that came before.
+ */
+function latestSignatures(view: PdfView, form: FormState): PdfDict[] {
+  for (const section of view.sections) {
+    const numbers: number[] = []
+    for (const num of section.numbers()) if (numbers.push(num) > SMALL_UPDATE) return form.signatures()
+    const found = numbers
+      .map((num) => (section.lookup(num)?.type === 'offset' ? fetchObject(view, num) : null))
+      .filter(isDict)
+      .filter((dict) => dict.has('ByteRange') && nameOf(dict.get('Type')) !== 'DocTimeStamp')
+    if (found.length > 0) return found
+  }
+  return []
 }
 
 /** The DocMDP level a signature dictionary sets (ISO 32000-2 §12.8.2.2), if it does. */
@@ -128,23 +184,32 @@ interface OpenSignature {
   readonly contentsLength: number
 }
 
-function writeSignature(update: Update, options: PrepareOptions): OpenSignature {
+function writeSignature(
+  update: Update,
+  options: PrepareOptions,
+  kind: Kind,
+  lock: FieldLock | undefined,
+  root: PdfRef,
+): OpenSignature {
   const num = update.allocate()
   const sink = update.begin(num)
-  sink.ascii('<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/ByteRange')
+  sink.ascii(
+    kind === 'timestamp'
+      ? '<</Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161/ByteRange'
+      : '<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/ByteRange',
+  )
   const rangeAt = sink.length
   const contentsLength = (options.reserveBytes ?? DEFAULT_RESERVE) * 2
-  sink.ascii(' '.repeat(RANGE_WIDTH)).ascii('/Contents<')
+  sink.ascii(BLANK_RANGE).ascii('/Contents<')
   const contentsAt = sink.length
   sink.fill(0x30, contentsLength).ascii('>')
-  sink.ascii(`/M${dateToken(options.signingTime)}`)
-  if (options.name !== undefined) sink.ascii(`/Name${textToken(options.name)}`)
-  if (options.reason !== undefined) sink.ascii(`/Reason${textToken(options.reason)}`)
-  if (options.location !== undefined) sink.ascii(`/Location${textToken(options.location)}`)
-  if (options.contactInfo !== undefined) sink.ascii(`/ContactInfo${textToken(options.contactInfo)}`)
-  if (options.certify) {
-    const params = `<</Type/TransformParams/P ${options.certify}/V/1.2>>`
-    sink.ascii(`/Reference[<</Type/SigRef/TransformMethod/DocMDP/TransformParams${params}>>]`)
+  if (kind === 'signature') {
+    sink.ascii(`/M${dateToken(options.signingTime)}`)
+    if (options.name !== undefined) sink.ascii(`/Name${textToken(options.name)}`)
+    if (options.reason !== undefined) sink.ascii(`/Reason${textToken(options.reason)}`)
+    if (options.location !== undefined) sink.ascii(`/Location${textToken(options.location)}`)
+    if (options.contactInfo !== undefined) sink.ascii(`/ContactInfo${textToken(options.contactInfo)}`)
+    sink.ascii(mdpReferences(options.certify, lock, root))
   }
   sink.ascii('>>')
   update.end()
@@ -152,6 +217,7 @@ function writeSignature(update: Update, options: PrepareOptions): OpenSignature 
 }
 
 const RANGE_WIDTH = 60
+const BLANK_RANGE = ' '.repeat(RANGE_WIDTH)
 
 interface Place {
   readonly placement: Placement
@@ -170,27 +236,69 @@ function writeAppearances(update: Update, places: readonly Place[]): Drawn[] {
     const { appearance, rect } = place.placement
     let base = bases.get(appearance)
     if (base === undefined) {
-      base = update.allocate(appearance.objects.length)
+      base = writeBase(update, appearance)
       bases.set(appearance, base)
-      for (const [i, object] of appearance.objects.entries()) {
-        writePrepared(update.begin(base + i), object, base)
-        update.end()
-      }
     }
-    const form = update.allocate()
-    const sx = formatNumber(rect.width / appearance.widthPt)
-    const sy = formatNumber(rect.height / appearance.heightPt)
-    const content = `q ${sx} 0 0 ${sy} 0 0 cm /A Do Q`
-    const box = `[0 0 ${formatNumber(rect.width)} ${formatNumber(rect.height)}]`
-    update
-      .begin(form)
-      .ascii(`<</Type/XObject/Subtype/Form/BBox${box}/Matrix[${place.placed.matrix}]`)
-      .ascii(
-        `/Resources<</XObject<</A ${base} 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
-      )
-    update.end()
-    return { ...place, form }
+    return { ...place, form: writeUprightForm(update, appearance, base, rect, place.placed.matrix) }
   })
+}
+
+function writeBase(update: Update, appearance: Appearance): number {
+  const base = update.allocate(appearance.objects.length)
+  for (const [i, object] of appearance.objects.entries()) {
+    writePrepared(update.begin(base + i), object, base)
+    update.end()
+  }
+  return base
+}
+
+function writeUprightForm(
+  update: Update,
+  appearance: Appearance,
+  base: number,
+  { width, height }: { readonly width: number; readonly height: number },
+  matrix: string,
+): number {
+  const form = update.allocate()
+  const sx = formatNumber(width / appearance.widthPt)
+  const sy = formatNumber(height / appearance.heightPt)
+  const content = `q ${sx} 0 0 ${sy} 0 0 cm /A Do Q`
+  const box = `[0 0 ${formatNumber(width)} ${formatNumber(height)}]`
+  update
+    .begin(form)
+    .ascii(`<</Type/XObject/Subtype/Form/BBox${box}/Matrix[${matrix}]`)
+    .ascii(
+      `/Resources<</XObject<</A ${base} 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
+    )
+  update.end()
+  return form
+}
+
+/** Signs a field that is there: it gains its value, and a drawing in the place it has. */
+function fillField(
+  view: PdfView,
+  update: Update,
+  empty: EmptyField,
+  signatureNum: number,
+  appearance: Appearance | undefined,
+): void {
+  const field = new Map(empty.dict)
+  field.set('V', pdfRef(signatureNum))
+  const widget = empty.widget.num === empty.ref.num ? field : new Map(resolveDict(view, empty.widget))
+  if (appearance) {
+    const pageRef = widget.get('P')
+    const page = isRef(pageRef) ? pageOf(view, pageRef) : undefined
+    const shown = displayRectOf(view, widget.get('Rect'), page?.rotation ?? 0)
+    if (!shown) throw new PdfRefusal('field_not_visible', empty.name)
+    const base = writeBase(update, appearance)
+    const form = writeUprightForm(update, appearance, base, shown, shown.matrix)
+    widget.set('AP', new Map([['N', pdfRef(form)]]))
+    widget.delete('AS')
+  }
+  // Print and locked, as a field of our own has it (ISO 32000-2 §12.5.3).
+  widget.set('F', 132)
+  update.put(empty.ref, field)
+  if (widget !== field) update.put(empty.widget, widget)
 }
 
 interface Widget {
@@ -209,19 +317,24 @@ function writeFields(
   signatureNum: number,
   anchorPage: PdfPage,
   drawn: readonly Drawn[],
+  skip: number,
+  lock: FieldLock | undefined,
 ): Widget[] {
   const places = drawn.length > 0 ? drawn : [undefined]
   const first = update.allocate(places.length)
+  // A partial name has no period; further places of a field deep in the form stand beside it at the top.
+  const baseName = fieldName.replaceAll('.', '-')
+  const locked = lock ? `/Lock${lockToken(lock)}` : ''
   return places.map((place, i) => {
     const page = place?.page ?? anchorPage
     const rect = (place?.placed.rect ?? [0, 0, 0, 0]).map(formatNumber).join(' ')
-    const name = i === 0 ? fieldName : `${fieldName}-${i + 1}`
+    const name = i + skip === 0 ? fieldName : `${baseName}-${i + skip + 1}`
     update
       .begin(first + i)
       // Flags: print and locked (ISO 32000-2 §12.5.3).
       .ascii(`<</Type/Annot/Subtype/Widget/F 132/P ${page.ref.num} ${page.ref.gen} R/Rect[${rect}]`)
       .ascii(place ? `/AP<</N ${place.form} 0 R>>` : '')
-      .ascii(`/FT/Sig/T${textToken(name)}/V ${signatureNum} 0 R>>`)
+      .ascii(`/FT/Sig/T${textToken(name)}${i === 0 ? locked : ''}/V ${signatureNum} 0 R>>`)
     update.end()
     return { num: first + i, page }
   })

@@ -12,6 +12,7 @@ import {
   statusOf,
   type TrustOptions,
 } from './judge.ts'
+import { fieldLockOf } from './locks.ts'
 import { isRef, nameOf, stringBytes, textOf } from './objects.ts'
 import { eachPage, pageAt } from './pages.ts'
 import { PdfRefusal } from './refusal.ts'
@@ -71,7 +72,6 @@ function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
     digest,
     trust,
     pageOf,
-    policy: certificationOf(found),
   }
   const judged = found.map((signature) => judgeOne(context, signature))
   // 3. The whole.
@@ -109,7 +109,6 @@ interface Context {
   readonly digest: RangeDigest
   readonly trust: TrustOptions
   readonly pageOf: (num: number) => number | undefined
-  readonly policy: { readonly signature: FoundSignature; readonly level: 1 | 2 | 3 } | undefined
 }
 
 function oldestSigned(
@@ -147,14 +146,6 @@ function compareSteps(revisions: readonly Revision[], oldest: number): (StepDiff
     danglingIn(revision, numbersOf(revision), dangling)
   }
   return steps
-}
-
-function certificationOf(found: readonly FoundSignature[]): Context['policy'] {
-  for (const signature of found) {
-    const level = docMdpLevel(signature.view, signature.dict)
-    if (level !== undefined) return { signature, level }
-  }
-  return undefined
 }
 
 function judgeOne(context: Context, found: FoundSignature): { report: SignatureReport } {
@@ -227,7 +218,7 @@ interface After {
 
 /** Judges everything behind the covered bytes. */
 function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage): After {
-  const { file, revisions, steps, policy } = context
+  const { file, revisions, steps } = context
   if (coverage.faults.length > 0) return { changes: 'other', problems: [] }
   const whole = coverage.end === file.bytes.length
   const revision = revisionEndingAt(file, revisions, coverage.end)
@@ -241,6 +232,8 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
     problems.push(pdfProblem('trailing_bytes'))
   let level: ChangeLevel = 'none'
   const rules: string[] = []
+  const lock = fieldLockOf(found.view, found.dict)
+  const broken = new Set<string>()
   for (let i = 0; i < revision.index; i++) {
     const step = steps[i]
     if (!step) continue
@@ -248,6 +241,7 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
     for (const finding of step.findings) {
       if (finding.level === 'other' || finding.level === 'form')
         rules.push(`${finding.rule} ${finding.object}`)
+      if (finding.field !== undefined && lock?.covers(finding.field)) broken.add(finding.field)
     }
   }
   if (problems.length > 0) level = 'other'
@@ -255,14 +249,11 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
     problems.push(pdfProblem('changed_after_signing', 'error', rules.slice(0, 5).join(', ')))
   if (level === 'form')
     problems.push(pdfProblem('form_changed_after_signing', 'warning', rules.slice(0, 5).join(', ')))
-  if (
-    policy &&
-    policy.signature === found &&
-    policy.level === 1 &&
-    (level === 'signatures' || level === 'form')
-  ) {
+  const permits = docMdpLevel(found.view, found.dict)
+  if (permits === 1 && (level === 'signatures' || level === 'form'))
     problems.push(pdfProblem('docmdp_violation'))
-  }
+  if (broken.size > 0)
+    problems.push(pdfProblem('fieldmdp_violation', 'error', [...broken].slice(0, 5).join(', ')))
   const changes = level === 'validation' ? 'signatures' : level
   // Bytes were appended even where no object changed: the document is no longer the last word of this signature.
   return { changes: changes === 'none' && revision.index > 0 ? 'signatures' : changes, problems }
