@@ -90,6 +90,8 @@ export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
         taskList: tasks,
         events: presence.events as WorkerEvents,
         pollInterval: 2000,
+        // In groups their failure ends the runner, which is begun again; one by one nobody would catch it.
+        preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
         parsedCronItems: parseCronItems(scheduled ? schedules : []),
       })
     }
