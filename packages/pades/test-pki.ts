@@ -5,6 +5,7 @@ import {
   issueCertificate,
   issueCrl,
   issueTimestampToken,
+  type OcspResponder,
   parseCertificate,
   type SignatureAlgorithm,
   type Signer,
@@ -21,10 +22,12 @@ export interface TestPki {
   readonly root: Uint8Array
   readonly rsa: Identity
   readonly p256: Identity
-  issue(algorithm: SignatureAlgorithm, name: string, profile?: CertificateProfile): Identity
+  issue(algorithm: SignatureAlgorithm, name: string, profile?: CertificateProfile, days?: number): Identity
   timestamp(digest: Uint8Array, algorithm: SigningDigest): Uint8Array
   /** The same authority at another time. */
   timestampAt(at: Date): (digest: Uint8Array, algorithm: SigningDigest) => Uint8Array
+  /** Answers OCSP requests as the root itself: everything is good, or revoked at a time. */
+  responder(at: Date, revokedAt?: Date): OcspResponder
   /** The root's revocation list at a time, naming these serial numbers as revoked then. */
   crl(at: Date, revoked?: readonly { readonly serial: Uint8Array; readonly at: Date }[]): Uint8Array
 }
@@ -54,9 +57,10 @@ export function createTestPki(at: Date): TestPki {
     algorithm: SignatureAlgorithm,
     name: string,
     profile: CertificateProfile = 'document-signing',
+    days = 300,
   ) => {
     const { signer } = generateSigner(algorithm)
-    const notAfter = new Date(at.getTime() + 300 * DAY_MS)
+    const notAfter = new Date(at.getTime() + days * DAY_MS)
     const leaf = issueCertificate(
       {
         subject: { C: 'CN', CN: name },
@@ -92,6 +96,15 @@ export function createTestPki(at: Date): TestPki {
     issue,
     timestamp: stampAt(at),
     timestampAt: stampAt,
+    responder: (thisUpdate, revokedAt) => ({
+      issuer,
+      certificate: issuer,
+      signer: authority.signer,
+      producedAt: thisUpdate,
+      thisUpdate,
+      nextUpdate: new Date(thisUpdate.getTime() + 7 * DAY_MS),
+      answer: () => (revokedAt ? { status: 'revoked', at: revokedAt } : { status: 'good' }),
+    }),
     crl: (thisUpdate, revoked = []) =>
       issueCrl(
         {

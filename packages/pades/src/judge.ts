@@ -188,7 +188,7 @@ function judgeTrust(
   return path.ok
 }
 
-function fromPki({ code, severity, message }: PkiProblem): Problem {
+export function fromPki({ code, severity, message }: PkiProblem): Problem {
   return { code, severity, message, zh: problemText(code, message) }
 }
 

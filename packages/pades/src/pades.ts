@@ -66,3 +66,14 @@ export { type FontSubset, subsetFont } from './subset.ts'
 export { chineseDate, drawText, type TextOptions } from './text.ts'
 export { type Font, parseFont } from './truetype.ts'
 export { type VerifyOptions, verifyPdf } from './verify.ts'
+export type { ConclusionText } from './conclusion.ts'
+export {
+  type Block,
+  type DiagnosticData,
+  type Indication,
+  type PdfValidation,
+  type SubIndication,
+  type ValidatedSignature,
+  type ValidationOptions,
+  validatePdf,
+} from './validate.ts'
