@@ -296,6 +296,21 @@ describe('companies', () => {
     )
   })
 
+  it('show plain members their own login, and those of their colleagues masked', async () => {
+    const [login, colleague] = [freshMobile(), freshMobile()]
+    const person = await house.register(login, '李四')
+    await house.accounts.members.add(admin, corpId, { login, role: 'member' })
+    await house.accounts.members.add(admin, corpId, { login: colleague, role: 'member' })
+    const logins = async (caller: SessionCaller) =>
+      (await house.accounts.members.list(caller, corpId, { after: null, limit: 100 })).items.map(
+        (one) => one.login,
+      )
+    expect(await logins(admin)).toEqual(expect.arrayContaining([login, colleague]))
+    const seen = await logins(await house.accounts.actAs(person, corpId))
+    expect(seen).toContain(login)
+    expect(seen.filter((one) => !one.includes('*'))).toEqual([login])
+  })
+
   it('let someone without an account be added, who then comes in by code', async () => {
     const login = freshMobile()
     await house.accounts.members.add(admin, corpId, { login, role: 'member' })

@@ -26,7 +26,7 @@ export async function describeMe(accounts: Accounts, environment: EnvironmentFac
       company === undefined
         ? self
         : { kind: 'corp' as const, subjectId: company.corpId, name: company.corpName, role: company.role },
-    memberships,
+    memberships: memberships.map(({ corpId, corpName, role }) => ({ corpId, corpName, role })),
     environment,
   }
 }

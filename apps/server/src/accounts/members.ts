@@ -3,7 +3,7 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { type Caller, requireAdmin, requireCorp } from './caller.ts'
 import { refuse } from './errors.ts'
-import { parseLogin } from './login.ts'
+import { maskLogin, parseLogin } from './login.ts'
 import { ensureAccount } from './people.ts'
 import type { AccountTables } from './tables.ts'
 
@@ -11,6 +11,7 @@ export interface MemberDetails {
   personId: string
   /** Null until the person acted for the company once: an administrator must not learn names by adding numbers. */
   name: string | null
+  /** Masked for plain members, except their own. */
   login: string
   role: 'admin' | 'member'
   active: boolean
@@ -38,7 +39,7 @@ export function createMembers({ db, clock, audit }: { db: Db; clock: Clock; audi
     async list(caller, corpId, page) {
       requireCorp(caller, corpId)
       const rows = await db.work((tx) => memberRows(tx, corpId, page))
-      const items = rows.slice(0, page.limit).map(toMember)
+      const items = rows.slice(0, page.limit).map((row) => shownTo(caller, toMember(row)))
       return { items, next: rows.length > page.limit ? (items.at(-1)?.personId ?? null) : null }
     },
 
@@ -69,7 +70,12 @@ export function createMembers({ db, clock, audit }: { db: Db; clock: Clock; audi
             created_at: clock.now(),
           })
           .onConflict((conflict) =>
-            conflict.columns(['tenant_id', 'person_id']).doUpdateSet({ role: input.role, active: true }),
+            conflict.columns(['tenant_id', 'person_id']).doUpdateSet({
+              role: input.role,
+              active: true,
+              // A new membership: what was granted to the former one does not come back.
+              ...(before?.active === false ? { created_at: clock.now() } : {}),
+            }),
           )
           .execute()
         await audit.record(tx, {
@@ -176,6 +182,12 @@ async function memberRows(
   if (page.after !== null) query = query.where('member.person_id', '>', page.after)
   if (only !== undefined) query = query.where('member.person_id', '=', only)
   return query.execute()
+}
+
+/** Numbers and addresses of colleagues are for the administrators. */
+function shownTo(caller: Caller, member: MemberDetails): MemberDetails {
+  const isPlain = caller.kind === 'session' && caller.role !== 'admin' && caller.personId !== member.personId
+  return isPlain ? { ...member, login: maskLogin(member.login) } : member
 }
 
 function toMember(row: Awaited<ReturnType<typeof memberRows>>[number]): MemberDetails {

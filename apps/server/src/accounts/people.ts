@@ -42,6 +42,8 @@ export interface Membership {
   corpId: string
   corpName: string
   role: 'admin' | 'member'
+  /** Since when, without a break: what was granted to an earlier membership ended with it. */
+  since: Date
 }
 
 const IDENTITY_COLUMNS = [
@@ -158,13 +160,13 @@ export async function readMemberships(tx: Tx, personId: string): Promise<Members
     .$extendTables<AccountTables>()
     .selectFrom('member')
     .innerJoin('corp', 'corp.id', 'member.tenant_id')
-    .select(['corp.id', 'corp.name', 'member.role'])
+    .select(['corp.id', 'corp.name', 'member.role', 'member.created_at'])
     .where('member.person_id', '=', personId)
     .where('member.active', '=', true)
     .orderBy('member.created_at')
     .orderBy('corp.id')
     .execute()
-  return rows.map((row) => ({ corpId: row.id, corpName: row.name, role: row.role }))
+  return rows.map((row) => ({ corpId: row.id, corpName: row.name, role: row.role, since: row.created_at }))
 }
 
 export function toIdentity(row: {

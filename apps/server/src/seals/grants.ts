@@ -23,6 +23,8 @@ export interface SealGrant {
 
 /** Who may use a company seal, and where it may sign without a code. Every method opens its own transaction. */
 export interface Grants {
+  /** Ids of the company's seals, active or not, that this member was granted; `all` for administrators. */
+  grantedTo(corpId: string, personId: string): Promise<string[] | 'all'>
   /** Active seals of a company that this member may use now: all for administrators, granted ones for members. */
   usableBy(corpId: string, personId: string): Promise<{ id: string; name: string; kind: SealKind }[]>
   /** @throws Refusal `seal_not_usable` when {@link Grants.usableBy} does not name the seal. */
@@ -45,6 +47,9 @@ export interface Grants {
   endFreeSignScene(caller: Caller, sealId: string, businessId: string): Promise<void>
 }
 
+/** Later than any grant: of whoever is no member any more, nothing holds. */
+const NEVER = new Date(8.64e15)
+
 export function createGrants(deps: {
   db: Db
   clock: Clock
@@ -54,19 +59,20 @@ export function createGrants(deps: {
 }): Grants {
   const { db, clock, audit, accounts, mode } = deps
 
-  async function usableBy(corpId: string, personId: string) {
+  async function grantedTo(corpId: string, personId: string): Promise<string[] | 'all'> {
     const membership = await accounts.membership(corpId, personId)
     if (membership === null) return []
-    return db.as(corpId, async (tx) => {
-      const seals = await store.activeSeals(tx, corpId)
-      const granted =
-        membership.role === 'admin'
-          ? null
-          : new Set(await store.grantedSealIds(tx, corpId, personId, clock.now()))
-      return seals
-        .filter((seal) => granted === null || granted.has(seal.id))
-        .map(({ id, name, kind }) => ({ id, name, kind }))
-    })
+    if (membership.role === 'admin') return 'all'
+    return db.askAs(corpId, (tx) => store.grantedSealIds(tx, corpId, personId, membership.since, clock.now()))
+  }
+
+  async function usableBy(corpId: string, personId: string) {
+    const granted = await grantedTo(corpId, personId)
+    if (granted.length === 0) return []
+    const seals = await db.askAs(corpId, (tx) => store.activeSeals(tx, corpId))
+    return seals
+      .filter((seal) => granted === 'all' || granted.includes(seal.id))
+      .map(({ id, name, kind }) => ({ id, name, kind }))
   }
 
   /** The seal that a manager wants to change, as that manager may see it. */
@@ -93,6 +99,7 @@ export function createGrants(deps: {
   }
 
   return {
+    grantedTo,
     usableBy,
 
     async requireUsable(corpId, personId, sealId) {
@@ -101,15 +108,16 @@ export function createGrants(deps: {
     },
 
     async grants(caller, sealId) {
-      return db.as(caller.subjectId, async (tx) => {
+      const rows = await db.as(caller.subjectId, async (tx) => {
         await managed(tx, caller, sealId)
-        const rows = await store.liveGrants(tx, sealId, clock.now())
-        return rows.map((row) => ({
-          personId: row.person_id,
-          expiresAt: row.expires_at,
-          grantedAt: row.granted_at,
-        }))
+        return await store.liveGrants(tx, sealId, clock.now())
       })
+      const since = await Promise.all(
+        rows.map(async (row) => (await accounts.membership(caller.subjectId, row.person_id))?.since),
+      )
+      return rows
+        .filter((row, i) => row.granted_at >= (since[i] ?? NEVER))
+        .map((row) => ({ personId: row.person_id, expiresAt: row.expires_at, grantedAt: row.granted_at }))
     },
 
     async grant(caller, sealId, input) {

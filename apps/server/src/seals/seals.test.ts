@@ -247,6 +247,40 @@ describe('the use of seals', () => {
     expect(await seals.usableBy(admin.subjectId, rival.personId)).toEqual([])
   })
 
+  it('granted to a member ends with the membership, also when it is added again', async () => {
+    const seal = await contractSeal()
+    const login = '13800000019'
+    const guest = await house.register(login, '赵六')
+    const { members } = house.accounts
+    await members.add(admin, admin.subjectId, { login, role: 'member' })
+    await seals.grant(admin, seal.id, { personId: guest.personId })
+    const usable = () => seals.usableBy(admin.subjectId, guest.personId)
+    const granted = () => seals.grants(admin, seal.id)
+    // A change of the role is no end.
+    house.clock.advance(1000)
+    await members.add(admin, admin.subjectId, { login, role: 'member' })
+    expect(await usable()).toMatchObject([{ id: seal.id }])
+    await members.remove(admin, admin.subjectId, guest.personId)
+    expect([await usable(), await granted()]).toEqual([[], []])
+    house.clock.advance(1000)
+    await members.add(admin, admin.subjectId, { login, role: 'member' })
+    expect([await usable(), await granted()]).toEqual([[], []])
+    await seals.grant(admin, seal.id, { personId: guest.personId })
+    expect(await usable()).toMatchObject([{ id: seal.id }])
+    expect(await granted()).toMatchObject([{ personId: guest.personId }])
+  })
+
+  it('shows its picture to members who may use it, and to no others', async () => {
+    const seal = await contractSeal()
+    const listed = async () =>
+      (await seals.list(member, { after: null, limit: 100 })).items.some((one) => one.id === seal.id)
+    expect(await listed()).toBe(false)
+    await expect(seals.svg(member, seal.id)).rejects.toThrow('seal_not_usable')
+    await seals.grant(admin, seal.id, { personId: member.personId })
+    expect(await seals.svg(member, seal.id)).toContain('<svg')
+    expect(await listed()).toBe(true)
+  })
+
   it('is recorded, and refused for a seal disabled in the meantime', async () => {
     const seal = await contractSeal()
     const use = {

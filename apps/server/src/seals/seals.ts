@@ -64,7 +64,7 @@ export interface SealUse {
 
 /** Methods open their own transaction unless they take `tx`. */
 export interface Seals extends Grants {
-  /** Seals of the subject the caller acts for, newest first. */
+  /** Seals of the subject the caller acts for, newest first; plain members see those granted to them. */
   list(caller: Caller, page: store.Page): Promise<{ items: SealWithScenes[]; next: string | null }>
   /** Draws and keeps a seal. `finish` runs in the transaction that makes it exist. */
   create(
@@ -73,7 +73,7 @@ export interface Seals extends Grants {
     finish?: (tx: Tx, seal: SealWithScenes) => Promise<void>,
   ): Promise<SealWithScenes>
   setStatus(caller: Caller, sealId: string, status: 'active' | 'disabled'): Promise<SealWithScenes>
-  /** The picture as SVG. */
+  /** The picture as SVG, for those who may use the seal. */
   svg(caller: Caller, sealId: string): Promise<string>
   /** A seal by its owner; for rooms that hold the owner's right already. */
   seal(subjectId: string, sealId: string): Promise<SealDetails | null>
@@ -194,12 +194,22 @@ export function createSeals(deps: SealsDeps): Seals {
     }))
   }
 
+  const grants = createGrants({ db, clock, audit, accounts, mode })
+
+  /** Seals that the caller may see; null for all of the subject. Plain members see what they may use. */
+  async function seenBy(caller: Caller): Promise<string[] | null> {
+    if (caller.kind === 'app' || caller.role !== 'member') return null
+    const granted = await grants.grantedTo(caller.subjectId, caller.personId)
+    return granted === 'all' ? null : granted
+  }
+
   return {
-    ...createGrants({ db, clock, audit, accounts, mode }),
+    ...grants,
 
     async list(caller, page) {
+      const seen = await seenBy(caller)
       return db.as(caller.subjectId, async (tx) => {
-        const rows = await store.listSeals(tx, caller.subjectId, page)
+        const rows = await store.listSeals(tx, caller.subjectId, page, seen)
         const items = await withScenes(tx, rows.slice(0, page.limit))
         return { items, next: rows.length > page.limit ? (items.at(-1)?.id ?? null) : null }
       })
@@ -248,6 +258,8 @@ export function createSeals(deps: SealsDeps): Seals {
     async svg(caller, sealId) {
       const row = await db.as(caller.subjectId, (tx) => store.sealedPictures(tx, caller.subjectId, sealId))
       if (row === undefined) throw refuse('seal_not_found')
+      // Whoever may not use a seal gets no picture of it to paste somewhere.
+      if ((await seenBy(caller))?.includes(row.id) === false) throw refuse('seal_not_usable')
       return kms.openSecret(svgLabel(row.id), row.svg_sealed).toString('utf8')
     },
 

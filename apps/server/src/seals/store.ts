@@ -58,7 +58,13 @@ export async function holdSeal(tx: Tx, tenantId: string, sealId: string): Promis
 }
 
 /** Newest first; one row more than the limit tells whether another page follows. */
-export async function listSeals(tx: Tx, tenantId: string, page: Page): Promise<SealRow[]> {
+export async function listSeals(
+  tx: Tx,
+  tenantId: string,
+  page: Page,
+  only: readonly string[] | null,
+): Promise<SealRow[]> {
+  if (only?.length === 0) return []
   let query = tx
     .$extendTables<SealTables>()
     .selectFrom('seal')
@@ -67,6 +73,7 @@ export async function listSeals(tx: Tx, tenantId: string, page: Page): Promise<S
     .orderBy('id', 'desc')
     .limit(page.limit + 1)
   if (page.after !== null) query = query.where('id', '<', page.after)
+  if (only !== null) query = query.where('id', 'in', only)
   return query.execute()
 }
 
@@ -160,11 +167,12 @@ export async function findScene(tx: Tx, tenantId: string, businessId: string, no
     .executeTakeFirst()
 }
 
-/** Ids of seals whose use is granted to the person at `now`. */
+/** Ids of seals whose use is granted to the person at `now`, in the membership that began at `since`. */
 export async function grantedSealIds(
   tx: Tx,
   tenantId: string,
   personId: string,
+  since: Date,
   now: Date,
 ): Promise<string[]> {
   const rows = await tx
@@ -173,6 +181,7 @@ export async function grantedSealIds(
     .select('seal_id')
     .where('tenant_id', '=', tenantId)
     .where('person_id', '=', personId)
+    .where('granted_at', '>=', since)
     .where('ended_at', 'is', null)
     .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
     .execute()

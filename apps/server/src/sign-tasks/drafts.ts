@@ -46,7 +46,7 @@ export interface DraftsDeps {
   outbox: Pick<Outbox, 'append'>
   accounts: Pick<Accounts, 'subject' | 'person'>
   documents: Pick<Documents, 'file' | 'keywordPositions' | 'content'>
-  seals: Pick<Seals, 'freeSignScene'>
+  seals: Pick<Seals, 'freeSignScene' | 'grantedTo'>
   transition: Transition
   revisions: Pick<Revisions, 'keepFrozen'>
 }
@@ -108,6 +108,7 @@ export function createDrafts(deps: DraftsDeps) {
       documents: documents.map((one) => ({ ...one, revision: 0 })),
       urgedAt: [],
     }
+    if (input.autoStart) await checkFreeSignRight(caller, actors)
     const frozen = input.autoStart ? await freeze(task) : []
     return await db.as(caller.subjectId, async (tx) => {
       await insertTask(tx, row)
@@ -224,6 +225,7 @@ export function createDrafts(deps: DraftsDeps) {
     if (seen.row.status !== 'draft') throw refuse('task_not_draft')
     if (seen.documents.length === 0) throw refuse('task_without_documents')
     if (!seen.actors.some((actor) => actor.role === 'sign')) throw refuse('task_without_signers')
+    await checkFreeSignRight(caller, seen.actors)
     const frozen = await freeze(seen)
     return await db.as(caller.subjectId, async (tx) => {
       const task = await lockTask(tx, taskId)
@@ -356,6 +358,22 @@ export function createDrafts(deps: DraftsDeps) {
     const isOwn = input.kind === 'corp' && input.role === 'sign' && subjectId === initiator.subjectId
     const scene = isOwn ? await scenes(businessId) : null
     if (scene === null) throw refuse('free_sign_not_granted', { businessId })
+  }
+
+  /**
+   * Starting lets the seals of its scenes sign, so a plain member needs the right to those seals as if it signed
+   * itself. Administrators have it, and the company's programs act for the company.
+   */
+  async function checkFreeSignRight(caller: Caller, actors: readonly ActorRow[]): Promise<void> {
+    const businessIds = new Set(actors.flatMap((actor) => actor.free_sign_business_id ?? []))
+    if (caller.kind !== 'session' || caller.role !== 'member' || businessIds.size === 0) return
+    const granted = await deps.seals.grantedTo(caller.subjectId, caller.personId)
+    for (const businessId of businessIds) {
+      const scene = await deps.seals.freeSignScene(caller.subjectId, businessId)
+      if (scene === null) throw refuse('free_sign_not_granted', { businessId })
+      if (granted !== 'all' && !granted.includes(scene.sealId))
+        throw refuse('free_sign_seal_not_yours', { businessId })
+    }
   }
 
   async function contactsOf(

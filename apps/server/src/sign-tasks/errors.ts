@@ -133,6 +133,11 @@ export const refuse = defineRefusals({
     zh: '场景码 {businessId} 未获企业授权免验证签，或已失效。',
     en: 'The company has not granted free sign for the scene {businessId}, or the grant has ended.',
   },
+  free_sign_seal_not_yours: {
+    kind: 'forbidden',
+    zh: '您没有被授权使用场景码 {businessId} 的印章，请联系企业管理员授权，或由其发起。',
+    en: 'You were not granted the use of the seal of the scene {businessId}. Ask an administrator for it, or to start the task.',
+  },
   identity_needed: {
     kind: 'forbidden',
     zh: '请先完成实名认证，再阅读和签署。',

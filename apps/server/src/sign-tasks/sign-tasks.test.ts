@@ -430,6 +430,41 @@ describe('strangers', () => {
     expect(Buffer.from(zip).includes(corp.admin.personId)).toBe(false)
   })
 
+  it('lets a plain member start free signing only with a seal granted to it', async () => {
+    const member = await stage.person('普通成员')
+    await stage.ok('POST', `/api/v1/corps/${corp.corpId}/members`, {
+      token: corp.token,
+      body: { login: member.login, role: 'member' },
+    })
+    await stage.ok('PUT', '/api/v1/me/acting', { token: member.token, body: { subjectId: corp.corpId } })
+    const body = {
+      title: 'x',
+      documents: [{ ref: 'contract', fileId }],
+      actors: [
+        { ref: 'c', kind: 'corp', role: 'sign', name: corp.name, freeSignBusinessId: corp.businessId },
+      ],
+      fields: [{ documentRef: 'contract', actorRef: 'c', kind: 'seal', position: { page: 1, x: 60, y: 60 } }],
+    }
+    const create = (autoStart: boolean) =>
+      stage.call<SignTask>('POST', '/api/v1/sign-tasks', {
+        token: member.token,
+        body: { ...body, autoStart },
+      })
+    expect(codeOf(await create(true))).toBe('free_sign_seal_not_yours')
+    const draft = await create(false)
+    expect(draft.status).toBe(201)
+    const start = () =>
+      stage.call<SignTask>('POST', `/api/v1/sign-tasks/${draft.body.id}/start`, { token: member.token })
+    expect(codeOf(await start())).toBe('free_sign_seal_not_yours')
+    await stage.ok('POST', `/api/v1/seals/${corp.sealId}/grants`, {
+      token: corp.token,
+      body: { personId: member.personId },
+    })
+    expect((await start()).status).toBe(200)
+    expect((await create(true)).status).toBe(201)
+    await stage.until(corp.token, draft.body.id, (task) => task.status === 'finished')
+  })
+
   it('lets nobody use a scene of free signing that is not its own', async () => {
     const other = await stage.company('别家有限公司')
     const answer = await stage.call('POST', '/api/v1/sign-tasks', {

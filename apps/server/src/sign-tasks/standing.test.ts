@@ -20,7 +20,7 @@ const person = {
   email: null,
 } as const
 const corp = { ...person, kind: 'corp', name: '示例（北京）有限公司', mobile: null } as const
-const member = { corpId: 'c1', corpName: '示例(北京)有限公司', role: 'member' } as const
+const member = { corpId: 'c1', corpName: '示例(北京)有限公司', role: 'member', since: new Date(0) } as const
 
 describe('who may act', () => {
   it('admits the proven owner of the contact with the right name, and nobody else', () => {
