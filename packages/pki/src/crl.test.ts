@@ -122,19 +122,25 @@ describe('a revocation list', () => {
     const status = (extension: Uint8Array) => {
       const crl = withScope(extension)
       expect(verifyCrl(crl, root.certificate)).toBe(true)
-      return validatePath({
+      const [found] = validatePath({
         leaf: leaf.certificate,
         intermediates: [],
         anchors: [root.certificate],
         at: noon,
         crls: [crl],
-      }).revocation[0]?.status
+      }).revocation
+      return found?.status === 'unknown' ? found.rejected[0]?.reason : found?.status
     }
     expect(status(point(encode(implicit(1, yes))))).toBe('good')
-    expect(status(point(encode(implicit(2, yes))))).toBe('unknown')
-    expect(status(point(encode(implicit(4, yes))))).toBe('unknown')
-    expect(status(encodeExtension(OID.deltaCrlIndicator, true, Uint8Array.of(2, 1, 1)))).toBe('unknown')
-    expect(status(encodeExtension('1.2.3.4', true, octetString(yes)))).toBe('unknown')
+    expect(status(point(encode(implicit(2, yes))))).toBe('scope')
+    expect(status(point(encode(implicit(3, Uint8Array.of(1, 0x40)))))).toBe('scope')
+    expect(status(point(encode(implicit(4, yes))))).toBe('indirect-crl')
+    expect(status(point(encode(implicit(5, yes))))).toBe('scope')
+    for (const critical of [true, false])
+      expect(status(encodeExtension(OID.deltaCrlIndicator, critical, Uint8Array.of(2, 1, 1)))).toBe(
+        'delta-crl',
+      )
+    expect(status(encodeExtension('1.2.3.4', true, octetString(yes)))).toBe('critical-extension')
     expect(status(encodeExtension('1.2.3.4', false, octetString(yes)))).toBe('good')
   })
 })

@@ -129,6 +129,8 @@ export interface CrlScope {
   readonly onlyCaCertificates: boolean
   /** Delta, indirect, attribute-only, reason-limited or otherwise not judged here. */
   readonly unsupported: boolean
+  /** Why it is not judged. */
+  readonly refusal?: 'delta-crl' | 'indirect-crl' | 'scope' | 'critical-extension'
 }
 
 export interface Crl {
@@ -211,10 +213,13 @@ function readEntries(list: ReturnType<typeof takeOptional>) {
 }
 
 function readScope(extensions: readonly Extension[], unknownCriticalEntry: boolean): CrlScope {
-  let [onlyUserCertificates, onlyCaCertificates, unsupported] = [false, false, unknownCriticalEntry]
+  let [onlyUserCertificates, onlyCaCertificates] = [false, false]
+  let refusal: CrlScope['refusal'] = unknownCriticalEntry ? 'critical-extension' : undefined
   for (const { oid, critical, value } of extensions) {
+    // A delta list is critical by rule (RFC 5280 §5.2.4); one that forgets to say so is a delta list all the same.
+    if (oid === OID.deltaCrlIndicator) refusal = 'delta-crl'
     if (oid !== OID.issuingDistributionPoint) {
-      if (critical) unsupported = true
+      if (critical) refusal ??= 'critical-extension'
       continue
     }
     for (const cursor = enter(readOnly(value, 0x30, 'issuing distribution point')); !atEnd(cursor); ) {
@@ -222,10 +227,18 @@ function readScope(extensions: readonly Extension[], unknownCriticalEntry: boole
       // [0] is where the list is published; [1] and [2] narrow it; [3], [4] and [5] change its meaning.
       if (field.tag === 0x81) onlyUserCertificates = readBoolean(field)
       else if (field.tag === 0x82) onlyCaCertificates = readBoolean(field)
-      else if (field.tag !== 0xa0) unsupported ||= field.tag === 0x83 || readBoolean(field)
+      else if (field.tag === 0x84 && readBoolean(field)) refusal ??= 'indirect-crl'
+      else if (field.tag === 0x83 || (field.tag === 0x85 && readBoolean(field))) refusal ??= 'scope'
+      else if (field.tag < 0xa0 && field.tag !== 0x84 && field.tag !== 0x85) refusal ??= 'critical-extension'
     }
   }
-  return { onlyUserCertificates, onlyCaCertificates, unsupported }
+  const unsupported = refusal !== undefined
+  return {
+    onlyUserCertificates,
+    onlyCaCertificates,
+    unsupported,
+    ...(refusal === undefined ? {} : { refusal }),
+  }
 }
 
 /** Whether the issuer's key made the list's signature. */

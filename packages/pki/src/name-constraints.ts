@@ -1,8 +1,18 @@
 /** Name constraints (RFC 5280 §4.2.1.10). */
 import { equalBytes } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
-import { childrenOf, enter, finish, next, readOnly, takeOptional } from './der-read.ts'
+import {
+  childrenOf,
+  contentOf,
+  type DerElement,
+  enter,
+  finish,
+  next,
+  readOnly,
+  takeOptional,
+} from './der-read.ts'
 import { type GeneralName, nameStartsWith, readGeneralName } from './name.ts'
+import { PkiError } from './errors.ts'
 import { OID } from './oids.ts'
 
 interface Constraints {
@@ -15,10 +25,21 @@ function readConstraints(value: Uint8Array): Constraints {
   const permitted = takeOptional(cursor, 0xa0)
   const excluded = takeOptional(cursor, 0xa1)
   finish(cursor, 'name constraints')
-  // Minimum and maximum are never used (RFC 5280): the base alone counts.
-  const basesOf = (list: typeof permitted) =>
-    list === undefined ? [] : childrenOf(list).map((subtree) => readGeneralName(next(enter(subtree))))
+  const basesOf = (list: typeof permitted) => (list === undefined ? [] : childrenOf(list).map(readBase))
   return { permitted: basesOf(permitted), excluded: basesOf(excluded) }
+}
+
+/** RFC 5280 §4.2.1.10: the minimum is zero, which DER leaves out, and there is no maximum: the base alone counts. */
+function readBase(subtree: DerElement): GeneralName {
+  const cursor = enter(subtree)
+  const base = readGeneralName(next(cursor))
+  const minimum = takeOptional(cursor, 0x80)
+  finish(cursor, 'a subtree')
+  if (minimum !== undefined && contentOf(minimum).some((octet) => octet !== 0))
+    throw new PkiError('structure', 'a subtree with a minimum')
+  if (base.type === 'ip' && base.bytes.length !== 8 && base.bytes.length !== 32)
+    throw new PkiError('structure', 'an address range of a strange length')
+  return base
 }
 
 /** Every name a certificate claims, the subject and e-mail addresses inside it included. */
@@ -47,10 +68,17 @@ export function violatedNameConstraint(authority: Certificate, certificate: Cert
     const forbidden = excluded.filter((base) => kindOf(base) === kind)
     // A kind that cannot be compared counts as outside as soon as it is constrained at all.
     const outside = allowed.length > 0 && !allowed.some((base) => isWithin(name, base))
-    if (outside || forbidden.some((base) => name.type === 'other' || isWithin(name, base)))
+    if (outside || forbidden.some((base) => !isComparable(name) || isWithin(name, base)))
       return describe(name)
   }
   return undefined
+}
+
+/** What cannot be compared counts as inside whatever is excluded, and outside whatever is permitted. */
+function isComparable(name: GeneralName): boolean {
+  if (name.type === 'uri') return hostOf(name.value) !== undefined
+  if (name.type === 'email') return name.value.includes('@')
+  return name.type !== 'other'
 }
 
 function describe(name: GeneralName): string {
@@ -68,15 +96,19 @@ function isWithin(name: GeneralName, base: GeneralName): boolean {
   return false
 }
 
-/** A DNS constraint covers the host and everything below it. */
+/** Lower case, without the dot of the root. */
+const plainHost = (host: string): string => host.toLowerCase().replace(/\.$/, '')
+
+/** A DNS constraint covers the host and everything below it; with a leading dot, as many write it, only what is below. */
 function hostWithin(host: string, base: string): boolean {
-  const [left, right] = [host.toLowerCase(), base.toLowerCase()]
+  const [left, right] = [plainHost(host), plainHost(base)]
+  if (right.startsWith('.')) return left.endsWith(right)
   return right === '' || left === right || left.endsWith(`.${right}`)
 }
 
 /** A leading dot means hosts below, without it exactly this host. */
 function hostMatches(host: string, base: string): boolean {
-  const [left, right] = [host.toLowerCase(), base.toLowerCase()]
+  const [left, right] = [plainHost(host), plainHost(base)]
   return right.startsWith('.') ? left.endsWith(right) : left === right
 }
 
@@ -90,8 +122,14 @@ function emailWithin(address: string, base: string): boolean {
   return hostMatches(address.slice(at + 1), base)
 }
 
+/** The host of an address; undefined when it has none or is named by number (RFC 5280 §4.2.1.10 wants a name). */
+function hostOf(uri: string): string | undefined {
+  const host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/i.exec(uri)?.[1]
+  return host === undefined || /^[\d.]+$/.test(host) ? undefined : host
+}
+
 function uriWithin(uri: string, base: string): boolean {
-  const host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:]+)/i.exec(uri)?.[1]
+  const host = hostOf(uri)
   return host !== undefined && hostMatches(host, base)
 }
 

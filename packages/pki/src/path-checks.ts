@@ -1,23 +1,25 @@
 /** The checks on a complete path (RFC 5280 §6.1.3 – §6.1.5), from the anchor down to the leaf. */
 import { isWeakDigest } from './algorithms.ts'
 import { type Certificate, isSelfIssued } from './certificate.ts'
-import type { Crl } from './crl.ts'
-import type { Sm2Options } from './crypto.ts'
 import { keyFacts } from './public-key.ts'
 import { PkiError } from './errors.ts'
 import { violatedNameConstraint } from './name-constraints.ts'
 import { OID } from './oids.ts'
-import { followPolicies, type PolicyResult } from './policies.ts'
+import { followPolicies, type PolicyOptions, type PolicyResult } from './policies.ts'
 import { type PkiProblem, type ProblemCode, problem } from './problems.ts'
-import { type RevocationStatus, revocationOf } from './revocation.ts'
+import {
+  type RevocationEvidence,
+  type RevocationOptions,
+  type RevocationStatus,
+  revocationOf,
+} from './revocation.ts'
 
 export type PathPurpose = 'signing' | 'timestamping' | 'any'
 
-export interface PathChecks extends Sm2Options {
-  readonly at: Date
-  readonly crls: readonly Crl[]
-  /** Whether the caller handed in lists at all; without any, nothing is said about revocation. */
-  readonly crlsGiven: boolean
+export interface PathChecks extends RevocationOptions, PolicyOptions {
+  readonly evidence: RevocationEvidence
+  /** Whether the caller handed in lists or responses at all; without any, nothing is said about revocation. */
+  readonly evidenceGiven: boolean
   readonly purpose?: PathPurpose
   readonly requireRevocation?: boolean
 }
@@ -88,7 +90,7 @@ export function checkPath(chain: readonly Certificate[], checks: PathChecks) {
     }
   }
   checkPurpose(chain[0]!, checks.purpose ?? 'any', report)
-  return { problems, revocation, policies: checkPolicies(chain, report).policies }
+  return { problems, revocation, policies: checkPolicies(chain, checks, report).policies }
 }
 
 type Report = (
@@ -150,12 +152,14 @@ function checkRevocation(
   checks: PathChecks,
   report: Report,
 ): RevocationStatus {
-  const status = revocationOf(certificate, issuer, checks.crls, checks.at, checks)
+  const status = revocationOf(certificate, issuer, checks.evidence, checks)
   const { text } = certificate.subject
   if (status.status === 'revoked') report('revoked', `${text} on ${status.at.toISOString()}`, certificate)
   const wanted = checks.requireRevocation === true
-  if (status.status === 'unknown' && (wanted || checks.crlsGiven))
-    report('revocation-unknown', text, certificate, wanted ? 'error' : 'warning')
+  if (status.status === 'unknown' && (wanted || checks.evidenceGiven)) {
+    const why = status.rejected.map(({ kind, index, reason }) => `${kind} ${index}: ${reason}`)
+    report('revocation-unknown', [text, ...why].join(', '), certificate, wanted ? 'error' : 'warning')
+  }
   return status
 }
 
@@ -173,9 +177,9 @@ function checkPurpose(leaf: Certificate, purpose: PathPurpose, report: Report): 
     report('extended-key-usage', extendedKeyUsage.join(', '), leaf)
 }
 
-function checkPolicies(chain: readonly Certificate[], report: Report): PolicyResult {
+function checkPolicies(chain: readonly Certificate[], options: PolicyOptions, report: Report): PolicyResult {
   try {
-    const result = followPolicies(chain)
+    const result = followPolicies(chain, options)
     if (!result.ok) report('policy', 'no policy holds for the whole path', chain[0]!)
     return result
   } catch (error) {

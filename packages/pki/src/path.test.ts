@@ -236,6 +236,7 @@ describe('revocation', () => {
       status: 'revoked',
       at: daysFromNoon(-5),
       reason: 'keyCompromise',
+      source: { kind: 'crl', index: 0, thisUpdate: noon, nextUpdate: daysFromNoon(7) },
     })
     expect(
       errors(
@@ -258,10 +259,18 @@ describe('revocation', () => {
       [leaf],
     )
     const stale = crl(authority, [], daysFromNoon(-9), daysFromNoon(-2))
-    for (const list of [stale, crl(root, [leaf]), forgedCrl]) {
+    const lists = [
+      [stale, 'stale'],
+      [crl(root, [leaf]), 'other-issuer'],
+      [forgedCrl, 'signature'],
+    ] as const
+    for (const [list, reason] of lists) {
       const result = judge(leaf, [authority], { crls: [list] })
       expect(result.ok).toBe(true)
-      expect(result.revocation[0]).toEqual({ status: 'unknown' })
+      expect(result.revocation[0]).toEqual({
+        status: 'unknown',
+        rejected: [{ kind: 'crl', index: 0, reason }],
+      })
       expect(result.problems.map(({ code }) => code)).toContain('revocation-unknown')
       expect(errors(judge(leaf, [authority], { crls: [list], requireRevocation: true }))).toContain(
         'revocation-unknown',
@@ -340,6 +349,20 @@ describe('name constraints', () => {
     expect(under([range], [], ip([11, 9, 8, 7]))).toEqual(outside)
   })
 
+  it('on names written in unusual ways', () => {
+    const uri = (value: string) => ({ names: [{ type: 'uri' as const, value }] })
+    const dns = (value: string) => ({ names: [{ type: 'dns' as const, value }] })
+    // A host named by number, or none, is inside whatever is excluded and outside whatever is permitted.
+    for (const odd of ['https://[::1]/', 'https://10.0.0.1/', 'urn:x:y', 'https://a@b@evil.cn/']) {
+      expect(under([], [ascii(6, 'example.cn')], uri(odd)), odd).toEqual(outside)
+      expect(under([ascii(6, 'example.cn')], [], uri(odd)), odd).toEqual(outside)
+    }
+    expect(under([], [ascii(2, '.example.cn')], dns('www.example.cn.'))).toEqual(outside)
+    expect(under([], [ascii(2, '.example.cn')], dns('example.cn'))).toEqual([])
+    const badRange = encode(implicit(7, Uint8Array.of(10, 0, 0, 0, 255)))
+    expect(under([badRange], [], dns('x.cn'))).toEqual(outside)
+  })
+
   it('that cannot be compared or read are errors', () => {
     const other = (text: string) => encode(element(0xa0, oid('1.2.3'), explicit(0, utf8String(text))))
     const raw = encodeExtension(OID.subjectAltName, false, sequence(other('a')))
@@ -392,6 +415,26 @@ describe('policies', () => {
     expect(errors(path([encodePolicies([one]), afterTwo], [encodePolicies([two])]))).toEqual([])
     expect(errors(path([encodePolicies([one])], [encodePolicies([two]), required]))).toEqual(['policy'])
     expect(errors(path([encodePolicies([one])], [encodePolicies([one]), required]))).toEqual([])
+  })
+
+  it('may be named by the caller, in the words of the anchor', () => {
+    const judgeWith = (acceptablePolicies: string[]) => {
+      const ca = oddCertificate(root, {
+        subject: { CN: 'policy' },
+        extensions: caExtensions(undefined, encodePolicies([one]), mapping),
+      })
+      const end = oddCertificate(ca, { extensions: [encodePolicies([two])] })
+      return judge(end, [ca], { acceptablePolicies, requireExplicitPolicy: true })
+    }
+    expect(judgeWith([one])).toMatchObject({ ok: true, policies: [two] })
+    expect(errors(judgeWith([two]))).toEqual(['policy'])
+  })
+
+  it('that are mapped to or from any, or are too many, are an error', () => {
+    const any = encodeExtension(OID.policyMappings, false, sequence(sequence(oid(OID.anyPolicy), oid(two))))
+    expect(errors(path([encodePolicies([one]), any], [encodePolicies([two])]))).toEqual(['policy'])
+    const many = Array.from({ length: 300 }, (_, index) => `${one}.${index}`)
+    expect(errors(path([encodePolicies([one])], [encodePolicies(many)]))).toEqual(['policy'])
   })
 
   it('may be mapped', () => {

@@ -6,10 +6,12 @@ import type { Sm2Options } from './crypto.ts'
 import { PkiError } from './errors.ts'
 import { sameName } from './name.ts'
 import { checkPath, type PathPurpose } from './path-checks.ts'
-import { hasError, type PkiProblem, problem } from './problems.ts'
+import { type OcspResponse, parseOcspResponse } from './ocsp-parse.ts'
+import type { PolicyOptions } from './policies.ts'
+import { hasError, type PkiProblem, type ProblemCode, problem } from './problems.ts'
 import type { RevocationStatus } from './revocation.ts'
 
-export interface PathOptions extends Sm2Options {
+export interface PathOptions extends Sm2Options, PolicyOptions {
   readonly leaf: Certificate
   /** Certificates that may stand between, in any order; others do no harm. */
   readonly intermediates: readonly Certificate[]
@@ -18,10 +20,13 @@ export interface PathOptions extends Sm2Options {
   /** The time the path has to be good at. */
   readonly at: Date
   readonly crls?: readonly (Crl | Uint8Array)[]
+  readonly ocsps?: readonly (OcspResponse | Uint8Array)[]
   /** What the leaf is used for; `any` unless told otherwise. */
   readonly purpose?: PathPurpose
   /** Whether a certificate without usable revocation information is an error; a warning unless told otherwise. */
   readonly requireRevocation?: boolean
+  /** The oldest list or response to accept as evidence that a certificate was good, counted back from `at`. */
+  readonly revocationMaximumAgeMs?: number
 }
 
 export interface PathResult {
@@ -47,13 +52,19 @@ const maximumChecks = 100
 export function validatePath(options: PathOptions): PathResult {
   // An invalid date compares as false with everything and would pass for a valid time.
   if (Number.isNaN(options.at.getTime())) throw new PkiError('argument', 'the time to validate at is no date')
-  const { crls, problems: crlProblems } = readCrls(options.crls ?? [])
-  const checks = { ...options, crls, crlsGiven: options.crls !== undefined }
+  const crls = readEach(options.crls ?? [], parseCrl, 'crl-unreadable')
+  const ocsps = readEach(options.ocsps ?? [], parseOcspResponse, 'ocsp-unreadable')
+  const unreadable = [...crls.problems, ...ocsps.problems]
+  const checks = {
+    ...options,
+    evidence: { crls: crls.read, ocsps: ocsps.read },
+    evidenceGiven: options.crls !== undefined || options.ocsps !== undefined,
+  }
   const search = findPaths(options)
   let best: PathResult | undefined
   for (const chain of search.paths()) {
     const checked = checkPath(chain, checks)
-    const problems = [...checked.problems, ...crlProblems]
+    const problems = [...checked.problems, ...unreadable]
     const result = { ...checked, ok: !hasError(problems), chain, problems }
     if (result.ok) return result
     if (best === undefined || errorsIn(result) < errorsIn(best)) best = result
@@ -66,7 +77,7 @@ export function validatePath(options: PathOptions): PathResult {
     problem('untrusted', 'error', chain.at(-1)!.issuer.text, chain.at(-1)!),
     ...search.problems,
     ...checked.problems,
-    ...crlProblems,
+    ...unreadable,
   ]
   return { ...checked, ok: false, chain, problems }
 }
@@ -74,18 +85,23 @@ export function validatePath(options: PathOptions): PathResult {
 const errorsIn = (result: PathResult): number =>
   result.problems.filter(({ severity }) => severity === 'error').length
 
-function readCrls(given: readonly (Crl | Uint8Array)[]): { crls: Crl[]; problems: PkiProblem[] } {
-  const crls: Crl[] = []
+/** Parses what is still bytes. An unreadable one leaves its place empty and is warned of. */
+function readEach<Parsed extends object>(
+  given: readonly (Parsed | Uint8Array)[],
+  parse: (der: Uint8Array) => Parsed,
+  code: ProblemCode,
+): { read: (Parsed | undefined)[]; problems: PkiProblem[] } {
   const problems: PkiProblem[] = []
-  for (const one of given) {
+  const read = given.map((one) => {
     try {
-      crls.push(one instanceof Uint8Array ? parseCrl(one) : one)
+      return one instanceof Uint8Array ? parse(one) : one
     } catch (error) {
       if (!(error instanceof PkiError)) throw error
-      problems.push(problem('crl-unreadable', 'warning', error.message))
+      problems.push(problem(code, 'warning', error.message))
+      return undefined
     }
-  }
-  return { crls, problems }
+  })
+  return { read, problems }
 }
 
 const isSame = (left: Certificate, right: Certificate): boolean => equalBytes(left.der, right.der)

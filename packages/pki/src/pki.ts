@@ -130,7 +130,14 @@ export {
 export { type PathOptions, type PathResult, validatePath } from './path.ts'
 export type { PathPurpose } from './path-checks.ts'
 export { type PkiProblem, type ProblemCode, problemTexts } from './problems.ts'
-export type { RevocationStatus } from './revocation.ts'
+export type {
+  RejectedEvidence,
+  RevocationRejection,
+  RevocationSource,
+  RevocationStatus,
+} from './revocation.ts'
+export type { PolicyOptions } from './policies.ts'
+export { type PathIndication, pathIndication } from './path-indication.ts'
 export {
   type TimestampedContent,
   type TimestampVerification,

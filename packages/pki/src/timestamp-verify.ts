@@ -6,6 +6,7 @@ import { type CmsVerification, verifySignedData } from './cms-verify.ts'
 import type { Crl } from './crl.ts'
 import { type Content, digest, type Sm2Options } from './crypto.ts'
 import { PkiError } from './errors.ts'
+import type { OcspResponse } from './ocsp-parse.ts'
 import { OID } from './oids.ts'
 import { type PathResult, validatePath } from './path.ts'
 import { hasError, type PkiProblem, problem } from './problems.ts'
@@ -22,6 +23,7 @@ export interface VerifyTimestampOptions extends Sm2Options {
   readonly anchors?: readonly Certificate[]
   readonly intermediates?: readonly Certificate[]
   readonly crls?: readonly (Crl | Uint8Array)[]
+  readonly ocsps?: readonly (OcspResponse | Uint8Array)[]
   /** Time the authority's path has to be good at; the time in the token unless told otherwise. */
   readonly at?: Date
   /** The nonce that was sent, when this is the answer to a request. */
@@ -130,6 +132,7 @@ function pathOf(
     at: options.at ?? token.genTime,
     purpose: 'timestamping',
     ...(options.crls === undefined ? {} : { crls: options.crls }),
+    ...(options.ocsps === undefined ? {} : { ocsps: options.ocsps }),
     ...(options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }),
   })
 }
