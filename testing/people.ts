@@ -78,6 +78,7 @@ export async function openPeople(
     carriers: { mail: createOutboxCarrier(), sms: createOutboxCarrier(), ...options.carriers },
   })
   const accounts = createAccounts({ db, clock, kms, audit, notifications })
+  await accounts.keyedHash('warm', '')
   const identity = createIdentity({
     db,
     clock,

@@ -99,6 +99,8 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   }
   const notifications = createNotifications({ db, clock, log, jobs, kms, carriers })
   const accounts = createAccounts({ db, clock, kms, audit, notifications })
+  // Loads its key now: inside a transaction it would need a second connection.
+  await accounts.keyedHash('warm', '')
   const provider = config.identityBureau
     ? createIdentityBureau(config.identityBureau, clock)
     : createIdentitySimulator()

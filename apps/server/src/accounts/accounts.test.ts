@@ -434,6 +434,20 @@ describe('apps', () => {
     )
   })
 
+  it('are at most twenty to a company, also when asked for at once', async () => {
+    const founder = await house.register(freshMobile(), '孙八', '110105196001080074')
+    const company = await house.found(founder, '丙公司', '91110105000000078U')
+    const made = await Promise.allSettled(
+      Array.from({ length: 24 }, () =>
+        house.accounts.apps.create(company, { name: 'x', environment: 'sandbox' }),
+      ),
+    )
+    expect(made.filter((one) => one.status === 'fulfilled')).toHaveLength(20)
+    expect(
+      made.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : [])),
+    ).toEqual(Array(4).fill('app_limit'))
+  })
+
   it('have an eight-digit id and a secret that is shown once and rests sealed', async () => {
     const app = await house.accounts.apps.create(admin, {
       name: 'ERP',

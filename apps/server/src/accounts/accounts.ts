@@ -147,8 +147,6 @@ export function createAccounts({ db, clock, kms, audit, notifications }: Account
     code: string,
     work: (tx: Tx) => Promise<T>,
   ): Promise<T> {
-    // Loads the key before the transaction: inside one it would need a second connection.
-    await keyedHash('warm', '')
     const outcome = await db.work(async (tx) => {
       const verdict = await codes.use(tx, { login: login.value, scope, code })
       return verdict === 'right' ? { verdict, result: await work(tx) } : { verdict }

@@ -5,6 +5,7 @@ import { newDigits, newToken } from '#src/ids.ts'
 import type { Kms } from '#src/kms/kms.ts'
 import { type Caller, requireAdmin } from './caller.ts'
 import { refuse } from './errors.ts'
+import { lockCorp } from './members.ts'
 import type { AccountTables } from './tables.ts'
 
 export interface AppDetails {
@@ -93,6 +94,8 @@ export function createApps({
           createdAt: clock.now(),
         }
         const isNew = await db.work(async (tx) => {
+          // Two at once must not both see room for one.
+          await lockCorp(tx, corpId)
           const typed = tx.$extendTables<AccountTables>()
           const { count } = await typed
             .selectFrom('app')

@@ -128,7 +128,8 @@ export function createMembers({ db, clock, audit }: { db: Db; clock: Clock; audi
   }
 }
 
-async function lockCorp(tx: Tx, corpId: string): Promise<void> {
+/** Lets changes of what a company has at most so many of through one at a time. Worker role. */
+export async function lockCorp(tx: Tx, corpId: string): Promise<void> {
   const row = await tx
     .$extendTables<AccountTables>()
     .selectFrom('corp')

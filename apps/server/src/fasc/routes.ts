@@ -125,7 +125,7 @@ async function sendDownload(fasc: Fasc, key: string, request: FastifyRequest, re
       return reply
         .type('application/zip')
         .header('content-disposition', contentDisposition('attachment', download.fileName))
-        .send(Readable.from(download.content, { objectMode: false }))
+        .send(contentFor(request, download.content))
     case 'pdf': {
       const answer = fileAnswer({
         range: request.headers.range,
@@ -140,7 +140,12 @@ async function sendDownload(fasc: Fasc, key: string, request: FastifyRequest, re
         .code(answer.status ?? 200)
         .type(answer.contentType)
         .headers(answer.headers ?? {})
-      return reply.send(Readable.from(answer.body as AsyncIterable<Uint8Array>, { objectMode: false }))
+      return reply.send(contentFor(request, answer.body as AsyncIterable<Uint8Array>))
     }
   }
+}
+
+/** HEAD asks for the headers: nothing is read and decrypted for it. */
+function contentFor(request: FastifyRequest, content: AsyncIterable<Uint8Array>): Readable {
+  return Readable.from(request.method === 'HEAD' ? [] : content, { objectMode: false })
 }

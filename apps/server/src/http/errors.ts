@@ -11,6 +11,21 @@ export const refuse = defineRefusals({
     zh: '请求体不是有效的 JSON。',
     en: 'The request body is not valid JSON.',
   },
+  request_unreadable: {
+    kind: 'invalid',
+    zh: '收到的内容不是有效的 HTTP 请求。',
+    en: 'What arrived is not a valid HTTP request.',
+  },
+  headers_too_large: {
+    kind: 'too_large',
+    zh: '请求头超过允许的大小。',
+    en: 'The headers of the request are larger than allowed.',
+  },
+  request_too_slow: {
+    kind: 'invalid',
+    zh: '请求传输过慢，已中止，请检查网络后重试。',
+    en: 'The request arrived too slowly and was given up. Check the line and try again.',
+  },
   media_type_unsupported: {
     kind: 'invalid',
     zh: '不支持这种 Content-Type，请参阅接口文档。',

@@ -16,8 +16,9 @@ const refuse = defineRefusals({
 })
 
 /** What the handlers did, for the tests to look at. */
-export const seen: { handled: number; peakBytes: number; release: () => void } = {
+export const seen: { handled: number; reads: number; peakBytes: number; release: () => void } = {
   handled: 0,
+  reads: 0,
   peakBytes: 0,
   release: () => undefined,
 }
@@ -201,6 +202,7 @@ function declareRoutes({ route }: Http, db: Db) {
         contentType: 'application/pdf',
         fileName: '合同 "甲".pdf',
         async *read(range) {
+          seen.reads += 1
           yield range ? bytes.subarray(range.start, range.end + 1) : bytes
         },
       })

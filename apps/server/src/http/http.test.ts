@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bearer, clock, type HttpStage, lines, openHttpStage, seen } from './http-stage.ts'
 
@@ -102,7 +104,45 @@ describe('problems', () => {
   })
 })
 
+describe('what is not HTTP', () => {
+  async function raw(bytes: string): Promise<{ status: number; type: string; body: { code: string } }> {
+    const socket = connect(Number(new URL(base).port), '127.0.0.1')
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.write(bytes)
+    await once(socket, 'close')
+    const [head = '', body = ''] = Buffer.concat(chunks).toString('utf8').split('\r\n\r\n')
+    return {
+      status: Number(head.split(' ')[1]),
+      type: /content-type: (\S+);/i.exec(head)?.[1] ?? '',
+      body: JSON.parse(body),
+    }
+  }
+
+  it('is answered with a problem that repeats nothing of it', async () => {
+    const answer = await raw('NONSENSE <script>\r\n\r\n')
+    expect(answer).toMatchObject({ status: 400, type: 'application/problem+json' })
+    expect(answer.body.code).toBe('request_unreadable')
+    expect(JSON.stringify(answer.body)).not.toContain('script')
+  })
+
+  it('and so are headers without end', async () => {
+    const answer = await raw(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(40_000)}\r\n\r\n`)
+    expect(answer).toMatchObject({ status: 431, body: { code: 'headers_too_large' } })
+  })
+})
+
 describe('files', () => {
+  it('are not read for those who ask for the headers only', async () => {
+    const before = seen.reads
+    const head = await fetch(`${base}/api/v1/content`, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
+    expect(head.headers.get('etag')).toMatch(/^"[0-9a-f]{64}"$/)
+    expect(seen.reads).toBe(before)
+    expect(await (await fetch(`${base}/api/v1/content`)).text()).toBe('0123456789')
+    expect(seen.reads).toBe(before + 1)
+  })
+
   it('are given whole or in part, under a Chinese name', async () => {
     const whole = await fetch(`${base}/api/v1/content`)
     expect(await whole.text()).toBe('0123456789')

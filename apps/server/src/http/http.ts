@@ -8,8 +8,10 @@ import type { Clock } from '#src/clock.ts'
 import type { Db } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import type { Log } from '#src/log.ts'
+import { addressGroup } from './address-group.ts'
 import { createAppSignatures } from './app-signature.ts'
 import type { Authentication } from './authentication.ts'
+import { answerClientError } from './client-errors.ts'
 import { refuse } from './errors.ts'
 import { createIdempotency, type Sealer } from './idempotency.ts'
 import { addOpenApi } from './openapi.ts'
@@ -18,6 +20,7 @@ import { createRoute, type Route } from './route.ts'
 import { STREAMED_TYPES } from './media-types.ts'
 import { addSecurityHeaders, setSecurityHeaders } from './security-headers.ts'
 
+export { addressGroup } from './address-group.ts'
 export type { AppCaller, Authentication, Caller, SessionCaller } from './authentication.ts'
 export type { Sealer } from './idempotency.ts'
 export { type Language, languageOf } from './language.ts'
@@ -84,6 +87,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       setSecurityHeaders(reply, request.url, { https })
       handleError(error, request, reply)
     },
+    clientErrorHandler: answerClientError,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
@@ -108,6 +112,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   await app.register(cookie)
   await app.register(rateLimit, {
     global: false,
+    keyGenerator: (request) => addressGroup(request.ip),
     errorResponseBuilder: (_request, context) =>
       refuse('too_many_requests', { seconds: Math.max(1, Math.ceil(context.ttl / 1000)) }),
   })

@@ -29,7 +29,12 @@ const STATUS: Record<RefusalKind, number> = {
 }
 
 /** Where HTTP has a more exact word than the kind. */
-const STATUS_BY_CODE: Record<string, number> = { media_type_unsupported: 415, range_not_satisfiable: 416 }
+const STATUS_BY_CODE: Record<string, number> = {
+  request_too_slow: 408,
+  media_type_unsupported: 415,
+  range_not_satisfiable: 416,
+  headers_too_large: 431,
+}
 
 const TITLE: Record<RefusalKind, Record<Language, string>> = {
   invalid: { zh: '请求有误', en: 'Invalid request' },
