@@ -1,6 +1,6 @@
 /**
- * The door of @yinxin/pki: X.509, CRL, CMS and RFC 3161, built, parsed and verified. No I/O, no clock, no
- * randomness of its own: times, serial numbers and nonces are arguments.
+ * The door of @yinxin/pki: X.509, CRL, OCSP, CMS, RFC 3161 and EST, built, parsed and verified, SM2 included. No I/O,
+ * no clock: times, serial numbers and nonces are arguments.
  */
 export {
   type DigestAlgorithm,
@@ -50,6 +50,21 @@ export {
   prepareIssuer,
   type SubjectFields,
 } from './issue.ts'
+export {
+  acceptEnrolled,
+  buildCertsOnly,
+  type EnrolledCertificate,
+  type EstAnswer,
+  type EstMessage,
+  type EstResult,
+  type EstServer,
+  estCaCertsRequest,
+  estCertificatesBody,
+  estEnrollRequest,
+  parseCertsOnly,
+  parseEstAnswer,
+  parseEstEnrollBody,
+} from './est.ts'
 export { lintCertificate } from './lint.ts'
 export {
   encodeName,
