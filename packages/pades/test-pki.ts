@@ -23,6 +23,8 @@ export interface TestPki {
   readonly rsa: Identity
   readonly p256: Identity
   issue(algorithm: SignatureAlgorithm, name: string, profile?: CertificateProfile, days?: number): Identity
+  /** A chain for a key made elsewhere. */
+  certify(signer: Signer, name: string): Uint8Array[]
   timestamp(digest: Uint8Array, algorithm: SigningDigest): Uint8Array
   /** The same authority at another time. */
   timestampAt(at: Date): (digest: Uint8Array, algorithm: SigningDigest) => Uint8Array
@@ -60,6 +62,14 @@ export function createTestPki(at: Date): TestPki {
     days = 300,
   ) => {
     const { signer } = generateSigner(algorithm)
+    return { signer, certificates: certify(signer, name, profile, days) }
+  }
+  const certify = (
+    signer: Signer,
+    name: string,
+    profile: CertificateProfile = 'document-signing',
+    days = 300,
+  ) => {
     const notAfter = new Date(at.getTime() + days * DAY_MS)
     const leaf = issueCertificate(
       {
@@ -73,7 +83,7 @@ export function createTestPki(at: Date): TestPki {
       },
       authority.signer,
     )
-    return { signer, certificates: [leaf, root] }
+    return [leaf, root]
   }
   const tsa = issue('ecdsa-p256-sha256', 'Yinxin Test TSA', 'timestamping')
   const [tsaLeaf = root] = tsa.certificates
@@ -94,6 +104,7 @@ export function createTestPki(at: Date): TestPki {
     rsa: issue('rsa-pkcs1-sha256', '北京印信科技有限公司'),
     p256: issue('ecdsa-p256-sha256', '王小明'),
     issue,
+    certify: (signer, name) => certify(signer, name),
     timestamp: stampAt(at),
     timestampAt: stampAt,
     responder: (thisUpdate, revokedAt) => ({

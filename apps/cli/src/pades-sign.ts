@@ -1,5 +1,5 @@
 /** `yinxin pades sign`: one signature by a key and certificate in files. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import {
   type Appearance,
@@ -8,16 +8,19 @@ import {
   composeContent,
   drawPng,
   drawText,
-  PdfRefusal,
+  extendPdf,
+  normalizePdf,
   type Placement,
   parseFont,
   prepareAppearance,
   type SignOptions,
   signPdf,
 } from '@yinxin/pades'
-import { nameValue, PkiError, parseCertificate, type Signer, signerFromPem } from '@yinxin/pki'
-import { EXIT, type Lang, readArguments, Unreadable, UsageError } from './command.ts'
-import { askTimestamp } from './pades-timestamp.ts'
+import { nameValue, parseCertificate, type Signer, signerFromPem } from '@yinxin/pki'
+import { EXIT, type Lang, readArguments, UsageError } from './command.ts'
+import { authority } from './pades-extend.ts'
+import { asUnreadable, writeOutput } from './pades-output.ts'
+import { revocationSource } from './pades-revocation.ts'
 import { readCertificates, readInput, reason } from './reading.ts'
 
 const OPTIONS = {
@@ -29,10 +32,16 @@ const OPTIONS = {
   rect: { type: 'string' },
   image: { type: 'string' },
   reason: { type: 'string' },
-  certify: { type: 'boolean' },
+  field: { type: 'string' },
+  certify: { type: 'string' },
+  normalize: { type: 'boolean' },
+  crl: { type: 'string', multiple: true },
 } as const
 
-type Values = { [Name in keyof typeof OPTIONS]?: Name extends 'certify' ? boolean : string }
+type Values = {
+  [Name in keyof typeof OPTIONS]?: Name extends 'normalize' ? boolean : Name extends 'crl' ? string[] : string
+}
+type Level = 'B-B' | 'B-T' | 'B-LT' | 'B-LTA'
 
 interface Rect {
   x: number
@@ -45,14 +54,18 @@ export async function signFile(args: string[], lang: Lang): Promise<number> {
   // 1. What is asked for.
   const { values, positionals } = readArguments(args, lang, OPTIONS, ['IN.pdf', 'OUT.pdf'])
   const [input, output] = positionals as [string, string]
-  const stamps = wantsTimestamp(values, lang)
+  const level = readLevel(values, lang)
+  const certify = readCertify(values, lang)
   const place = readPlace(values, lang)
   const { signer, certificates } = await readIdentity(values, lang)
 
   // 2. The signature.
-  const pdf = await readInput(input, lang)
+  const given = await readInput(input, lang)
   const signingTime = new Date()
+  const stamping = level === 'B-B' ? {} : authority(values.tsa, lang)
+  const validationData = await revocationSource(values.crl, signingTime, lang)
   try {
+    const pdf = values.normalize ? normalizePdf(given) : given
     const placements =
       place === undefined ? [] : [await placementOf(place, values, certificates, signingTime, lang)]
     const options: SignOptions = {
@@ -61,43 +74,46 @@ export async function signFile(args: string[], lang: Lang): Promise<number> {
       placements,
       signingTime,
       ...(values.reason === undefined ? {} : { reason: values.reason }),
-      ...(values.certify ? { certify: 2 as const } : {}),
-      ...(stamps
-        ? { timestamp: (digest, algorithm) => askTimestamp(values.tsa as string, digest, algorithm, lang) }
-        : {}),
+      ...(values.field === undefined ? {} : { fieldName: values.field }),
+      ...(certify === undefined ? {} : { certify }),
+      ...stamping,
     }
-    await writeOutput(output, await signPdf(pdf, options), lang)
+    const signed = await signPdf(pdf, options)
+    const lasting = level === 'B-LT' || level === 'B-LTA'
+    const finished = lasting
+      ? await extendPdf(signed, { level, validationData, certificates, ...stamping })
+      : signed
+    await writeOutput(output, finished, lang)
   } catch (error) {
     throw asUnreadable(error, lang)
   }
-  const level = stamps ? 'B-T' : 'B-B'
   process.stdout.write(
     lang === 'zh' ? `✓ 已签署（PAdES ${level}）：${output}\n` : `✓ signed (PAdES ${level}): ${output}\n`,
   )
   return EXIT.good
 }
 
-/** Whether the level asked for takes a timestamp. An authority without a level means B-T. */
-function wantsTimestamp({ level, tsa }: Values, lang: Lang): boolean {
+/** The level asked for. An authority without a level means B-T. */
+function readLevel({ level, tsa }: Values, lang: Lang): Level {
   const zh = lang === 'zh'
   const wanted = (level ?? (tsa === undefined ? 'B-B' : 'B-T')).toUpperCase()
-  if (['B-LT', 'B-LTA', 'LT', 'LTA'].includes(wanted)) {
-    throw new Unreadable(
-      'level_not_available',
-      zh ? `级别 ${wanted} 暂不可用；可用 B-B、B-T` : `level ${wanted} is not available; B-B and B-T are`,
+  if (wanted !== 'B-B' && wanted !== 'B-T' && wanted !== 'B-LT' && wanted !== 'B-LTA')
+    throw new UsageError(
+      zh ? '--level 只能是 B-B、B-T、B-LT 或 B-LTA' : '--level takes B-B, B-T, B-LT or B-LTA',
     )
-  }
-  if (wanted !== 'B-B' && wanted !== 'B-T')
-    throw new UsageError(zh ? '--level 只能是 B-B 或 B-T' : '--level takes B-B or B-T')
-  if (wanted === 'B-T' && tsa === undefined)
-    throw new UsageError(zh ? 'B-T 需要 --tsa URL' : 'B-T needs --tsa URL')
+  if (wanted !== 'B-B' && tsa === undefined)
+    throw new UsageError(zh ? `${wanted} 需要 --tsa URL` : `${wanted} needs --tsa URL`)
   if (wanted === 'B-B' && tsa !== undefined)
     throw new UsageError(zh ? 'B-B 不含时间戳，不能用 --tsa' : 'B-B has no timestamp; leave --tsa out')
-  if (tsa !== undefined && !/^https?:\/\//.test(tsa))
-    throw new UsageError(
-      zh ? '--tsa 须为 http:// 或 https:// 地址' : '--tsa takes an http:// or https:// address',
-    )
-  return wanted === 'B-T'
+  if (tsa !== undefined) authority(tsa, lang)
+  return wanted
+}
+
+function readCertify({ certify }: Values, lang: Lang): 1 | 2 | 3 | undefined {
+  if (certify === undefined) return undefined
+  if (certify !== '1' && certify !== '2' && certify !== '3')
+    throw new UsageError(lang === 'zh' ? '--certify 只能是 1、2 或 3' : '--certify takes 1, 2 or 3')
+  return Number(certify) as 1 | 2 | 3
 }
 
 function readPlace({ page, rect, image }: Values, lang: Lang): { page: number; rect: Rect } | undefined {
@@ -176,22 +192,4 @@ async function nameAndDate(certificates: readonly Uint8Array[], at: Date): Promi
     sizePt: 12,
     align: 'center',
   })
-}
-
-async function writeOutput(path: string, bytes: Uint8Array, lang: Lang): Promise<void> {
-  try {
-    await writeFile(path, bytes)
-  } catch (error) {
-    const why = reason(error, lang)
-    throw new Unreadable(
-      'output_unwritable',
-      lang === 'zh' ? `✗ 无法写入 ${path}：${why}` : `✗ cannot write ${path}: ${why}`,
-    )
-  }
-}
-
-function asUnreadable(error: unknown, lang: Lang): unknown {
-  if (error instanceof PdfRefusal) return new Unreadable(error.code, `✗ ${error[lang]}`)
-  if (error instanceof PkiError) return new Unreadable(error.code, `✗ ${error.message}`)
-  return error
 }

@@ -83,6 +83,18 @@ function identity(algorithm: 'rsa-pkcs1-sha256' | 'ecdsa-p256-sha256' | 'ecdsa-p
   return ['--key', key, '--cert', file(`${algorithm}.pem`, toPem(certificate, 'CERTIFICATE'))]
 }
 
+/** Key, certificate and issuer in files, of the test authority. */
+function issued(): string[] {
+  const { signer, privateKey } = generateSigner('ecdsa-p256-sha256')
+  const chain = pki.certify(signer, '李四')
+  return [
+    '--key',
+    file('leaf.key', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+    '--cert',
+    file('leaf.pem', chain.map((der) => toPem(der, 'CERTIFICATE')).join('')),
+  ]
+}
+
 const plain = file('plain.pdf', samplePdf())
 const out = join(folder, 'signed.pdf')
 const signIt = (...options: string[]) => yinxin(['pades', 'sign', plain, out, ...options])
@@ -136,21 +148,24 @@ describe('yinxin pades', () => {
 
   it('certifies, and then lets only signatures follow', async () => {
     const keys = identity('ecdsa-p256-sha256')
-    expect((await signIt(...keys, '--certify')).code).toBe(0)
+    expect((await signIt(...keys, '--certify', '2')).code).toBe(0)
     expect(verifyPdf(readFileSync(out)).signatures[0]?.certifies).toBe(2)
     const again = join(folder, 'again.pdf')
     expect((await yinxin(['pades', 'sign', out, again, ...keys])).code).toBe(0)
     expect(verifyPdf(readFileSync(again)).ok).toBe(true)
-    expect((await yinxin(['pades', 'sign', again, again, ...keys, '--certify'])).code).toBe(2)
+    expect((await yinxin(['pades', 'sign', again, again, ...keys, '--certify', '2'])).code).toBe(2)
   })
 
   it('refuses what it cannot do, by name and before writing', async () => {
     rmSync(out, { force: true })
     const keys = identity('ecdsa-p256-sha256')
     const [, key = '', , cert = ''] = keys
+    const leafKeys = issued()
     const [, , , otherCert = ''] = identity('rsa-pkcs1-sha256')
     const cases: [number, string, string[]][] = [
-      [2, '级别 B-LTA 暂不可用', [...keys, '--level', 'B-LTA', '--tsa', tsaUrl]],
+      [2, '没有', [...leafKeys, '--level', 'B-LTA', '--tsa', tsaUrl]],
+      [64, 'B-LTA 需要', [...keys, '--level', 'B-LTA']],
+      [64, '--certify 只能是', [...keys, '--certify', '4']],
       [2, '未取得时间戳', [...keys, '--tsa', `${tsaUrl.slice(0, -1).replace(/\d+$/, '')}9/`]],
       [64, 'B-T 需要', [...keys, '--level', 'B-T']],
       [64, '--level 只能是', [...keys, '--level', 'B-X']],
@@ -169,6 +184,55 @@ describe('yinxin pades', () => {
     }
     expect((await yinxin(['pades', 'sign', file('no.pdf', 'x'), out, ...keys])).code).toBe(2)
     expect((await yinxin(['pades', 'sign', plain, join(folder, 'no/such/folder.pdf'), ...keys])).code).toBe(2)
+  })
+
+  it('signs for the long term, extends, renews, and reports at a moment', async () => {
+    const crl = ['--crl', file('root.crl', pki.crl(new Date()))]
+    const trust = ['--trust', file('root.pem', toPem(pki.root, 'CERTIFICATE'))]
+    const stamped = ['--tsa', tsaUrl, ...crl]
+    const lasting = await signIt(...issued(), '--level', 'B-LTA', ...stamped)
+    expect(lasting.code, lasting.stderr).toBe(0)
+    const simple = await yinxin(['pades', 'verify', out, ...trust, '--report', 'simple'])
+    expect(simple.stdout).toContain('李四 的签名有效')
+    expect(simple.stdout).toContain('TOTAL_PASSED · B-LTA')
+    expect(simple.code).toBe(0)
+
+    const [renewed, stepwise] = [join(folder, 'renewed.pdf'), join(folder, 'stepwise.pdf')]
+    expect((await yinxin(['pades', 'renew', out, renewed, ...stamped])).code).toBe(0)
+    expect(verifyPdf(readFileSync(renewed)).documentTimestamps.length).toBe(2)
+
+    await signIt(...issued(), '--tsa', tsaUrl)
+    expect((await yinxin(['pades', 'extend', out, stepwise, '--level', 'B-LT', ...crl])).code).toBe(0)
+    expect((await yinxin(['pades', 'timestamp', stepwise, stepwise, '--tsa', tsaUrl])).code).toBe(0)
+    const detailed = await yinxin(['pades', 'verify', stepwise, ...trust, '--report', 'detailed', '--json'])
+    expect(JSON.parse(detailed.stdout)).toMatchObject({
+      ok: true,
+      signatures: [{ level: 'B-LTA', blocks: expect.any(Array) }, { kind: 'document-timestamp' }],
+    })
+    const early = await yinxin(['pades', 'verify', stepwise, ...trust, '--at', '2001-01-01T00:00:00Z'])
+    expect(early.code).toBe(1)
+    expect(early.stdout).toContain('OUT_OF_BOUNDS_NO_POE')
+    expect((await yinxin(['pades', 'verify', stepwise, '--report', 'simple'])).code).toBe(64)
+    expect((await yinxin(['pades', 'extend', plain, out, ...stamped])).code).toBe(2)
+  })
+
+  it('signs in a field that waits', async () => {
+    const form = samplePdf({
+      catalog: '/AcroForm<</Fields[12 0 R]>>',
+      page: '/Annots[12 0 R]',
+      extra: { 12: '<</Type/Annot/Subtype/Widget/FT/Sig/T(Buyer)/Rect[20 20 140 60]/P 3 0 R>>' },
+    })
+    const ran = await yinxin(['pades', 'sign', file('form.pdf', form), out, ...issued(), '--field', 'Buyer'])
+    expect(ran.code, ran.stderr).toBe(0)
+    expect(verifyPdf(readFileSync(out)).signatures).toMatchObject([{ fieldName: 'Buyer', pages: [0] }])
+  })
+
+  it('rewrites a file before its first signature when told to, and never after', async () => {
+    expect((await signIt(...issued(), '--normalize')).code).toBe(0)
+    expect(verifyPdf(readFileSync(out))).toMatchObject({ ok: true, revisions: 2, repaired: false })
+    const again = await yinxin(['pades', 'sign', out, join(folder, 'never.pdf'), ...issued(), '--normalize'])
+    expect(again.code).toBe(2)
+    expect(existsSync(join(folder, 'never.pdf'))).toBe(false)
   })
 
   it('inspects', async () => {

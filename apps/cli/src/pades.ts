@@ -1,7 +1,9 @@
-/** `yinxin pades`: the engine by hand, on files: sign, verify, inspect. */
+/** `yinxin pades`: the engine by hand, on files: sign, extend, timestamp, renew, verify, inspect. */
 import { basename } from 'node:path'
 import { inspectPdf } from '@yinxin/pades'
 import { command, EXIT, type Lang, pad, printJson, readArguments, UsageError } from './command.ts'
+import { extendFile, renewFile, timestampFile } from './pades-extend.ts'
+import { asksForReport, reportOn } from './pades-report.ts'
 import { signFile } from './pades-sign.ts'
 import { readInput } from './reading.ts'
 import { refusalOf, verify } from './verify.ts'
@@ -9,36 +11,64 @@ import { refusalOf, verify } from './verify.ts'
 const usage = {
   zh: `用法：
   yinxin pades sign IN.pdf OUT.pdf --key KEY.pem --cert CERT.pem [选项]
-  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--json]
+  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
+  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 
 签署选项：
   --key KEY.pem        私钥（PKCS#8 PEM，未加密）
   --cert CERT.pem      证书，可附上级证书
-  --level B-B|B-T      级别，默认 B-B；B-T 需要 --tsa
+  --level LEVEL        B-B（默认）、B-T、B-LT 或 B-LTA；B-T 起需要 --tsa
   --tsa URL            RFC 3161 时间戳服务
   --page N             可见签名所在页，从 1 起，默认 1
   --rect X,Y,W,H       可见签名的位置：从显示页面左下角起的点数（1/72 英寸）；不给则签名不可见
   --image FILE.png     位置内的图片（按比例居中）；不给则写签署人与日期
   --reason 文字        签署原因
-  --certify            认证签名：其后只允许填表和签名（必须是第一个签名）
+  --field 名称         在已有的空签名域中签署，或为新签名域命名
+  --certify 1|2|3      认证签名：其后不允许任何更改、只允许填表和签名、还允许批注（必须是第一个签名）
+  --normalize          签署前重写文件，修复无法仅靠追加修复的结构（仅限没有签名的文件）
+
+长期保存：
+  --crl FILE           吊销列表（可重复）；不给则按证书内的地址查询
+  extend               把所有签名提升到某一级别，默认 B-LTA
+  renew                在最后一个时间戳失效之前再续一个
+
+按 EN 319 102-1 判定：
+  --report KIND        simple 一句话结论，detailed 逐步判定；需要 --trust
+  --at TIME            判定所依据的时刻（ISO 8601），默认现在
 
 退出码：0 成功 · 1 验证未通过 · 2 无法读取或被拒绝 · 64 用法错误`,
   en: `usage:
   yinxin pades sign IN.pdf OUT.pdf --key KEY.pem --cert CERT.pem [OPTIONS]
-  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--json]
+  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
+  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 
 options of sign:
   --key KEY.pem        private key (PKCS#8 PEM, not encrypted)
   --cert CERT.pem      certificate, with those above it if wanted
-  --level B-B|B-T      level, B-B by default; B-T needs --tsa
+  --level LEVEL        B-B (the default), B-T, B-LT or B-LTA; from B-T on --tsa is needed
   --tsa URL            RFC 3161 timestamp authority
   --page N             page of the visible signature, from 1; 1 by default
   --rect X,Y,W,H       its place in points from the lower left corner of the page as displayed; invisible without
   --image FILE.png     picture inside the place, in proportion and centred; signer and date are written without
   --reason TEXT        why it is signed
-  --certify            certify: only forms and signatures may follow (must be the first signature)
+  --field NAME         an empty signature field to sign in, or the name of a new one
+  --certify 1|2|3      certify: nothing, forms and signatures, or also annotations may follow (first signature only)
+  --normalize          rewrite the file first, where appending cannot mend it (only without signatures)
+
+for the long term:
+  --crl FILE           revocation list (repeatable); without, the addresses in the certificates are asked
+  extend               raises all signatures to a level, B-LTA by default
+  renew                adds the next timestamp before the last one weakens
+
+judging by EN 319 102-1:
+  --report KIND        simple, a sentence each, or detailed, step by step; needs --trust
+  --at TIME            the moment to judge at (ISO 8601), now by default
 
 Exit code: 0 done · 1 not verified · 2 unreadable or refused · 64 wrong usage`,
 }
@@ -49,7 +79,13 @@ export const run = command(usage, async (args, lang) => {
     case 'sign':
       return await signFile(rest, lang)
     case 'verify':
-      return await verify(rest, lang)
+      return await (asksForReport(rest) ? reportOn(rest, lang) : verify(rest, lang))
+    case 'extend':
+      return await extendFile(rest, lang)
+    case 'timestamp':
+      return await timestampFile(rest, lang)
+    case 'renew':
+      return await renewFile(rest, lang)
     case 'inspect':
       return await inspect(rest, lang)
     default:

@@ -77,3 +77,4 @@ export {
   type ValidationOptions,
   validatePdf,
 } from './validate.ts'
+export { normalizePdf } from './normalize.ts'

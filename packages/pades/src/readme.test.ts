@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { samplePdf } from '../test-files.ts'
 import { createTestPki } from '../test-pki.ts'
-import { parseFont, signPdf } from './pades.ts'
+import { extendPdf, parseFont, signPdf, verifyPdf } from './pades.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const examples = [...readme.matchAll(/## ([^\n]*)\n(?:(?!\n## )[\s\S])*?```ts\n([\s\S]*?)```/g)]
@@ -17,12 +17,36 @@ async function given(): Promise<Record<string, unknown>> {
     '@expo-google-fonts/noto-serif-sc/600SemiBold/NotoSerifSC_600SemiBold.ttf',
   )
   const signed = await signPdf(pdf, { ...pki.p256, placements: [], signingTime: new Date() })
-  return { pdf, ...pki.p256, rootDer: pki.root, font: parseFont(readFileSync(font)), signed }
+  const { timestamp } = pki
+  const timed = await signPdf(pdf, { ...pki.p256, placements: [], signingTime: new Date(), timestamp })
+  const crlOf = () => pki.crl(new Date())
+  const archived = await extendPdf(timed, {
+    level: 'B-LTA',
+    validationData: () => ({ crls: [crlOf()] }),
+    timestamp,
+  })
+  const form = samplePdf({
+    catalog: '/AcroForm<</Fields[12 0 R]>>',
+    page: '/Annots[12 0 R]',
+    extra: { 12: '<</Type/Annot/Subtype/Widget/FT/Sig/T(Buyer)/Rect[20 20 140 60]/P 3 0 R>>' },
+  })
+  return {
+    pdf,
+    ...pki.p256,
+    timed,
+    timestamp,
+    crlOf,
+    archived,
+    form,
+    rootDer: pki.root,
+    font: parseFont(readFileSync(font)),
+    signed,
+  }
 }
 
 describe('the examples of the README', () => {
   it('are there', () => {
-    expect(examples.length).toBe(5)
+    expect(examples.length).toBe(8)
   })
 
   for (const [index, [, title = '', code = '']] of examples.entries()) {
@@ -44,6 +68,15 @@ describe('the examples of the README', () => {
         const result = await module.example(values)
         for (const name of declared) expect(result[name], name).toBeDefined()
         if (result.names) expect(result.names).toEqual(['王小明 valid none'])
+        if (result.sentences) {
+          expect(result.indication).toBe('TOTAL_PASSED')
+          expect(result.sentences).toMatchObject([
+            [expect.stringMatching(/^王小明 的签名有效/), null, 'B-LTA'],
+            {},
+          ])
+        }
+        for (const made of [result.filled, result.renewed])
+          if (made) expect(verifyPdf(made as Uint8Array).ok).toBe(true)
         if (result.risky) expect(result.risky).toEqual([])
       } finally {
         rmSync(file, { force: true })

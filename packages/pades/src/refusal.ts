@@ -19,6 +19,7 @@ export type PdfRefusalCode =
   | 'timestamp_needed'
   | 'validation_data_missing'
   | 'nothing_to_extend'
+  | 'already_signed'
   | 'contents_too_small'
   | 'bad_font'
   | 'bad_image'
@@ -46,6 +47,7 @@ const TEXTS: Record<PdfRefusalCode, readonly [zh: string, en: string]> = {
   seed_value_violated: ['签名不符合签名域的要求', 'The signature field asks for something else'],
   timestamp_needed: ['该级别需要时间戳', 'This level needs a timestamp'],
   validation_data_missing: ['缺少长期验证所需的数据', 'Data needed for long-term validation is missing'],
+  already_signed: ['文件已有签名，不能重写', 'The file carries a signature and must not be rewritten'],
   nothing_to_extend: ['文件没有可延长的签名', 'The file has no signature to extend'],
   contents_too_small: ['预留给签名的空间不足', 'The space reserved for the signature is too small'],
   bad_font: ['字体文件无法使用', 'The font file cannot be used'],

@@ -63,7 +63,7 @@ export class Sink {
 export function writeValue(sink: Sink, value: PdfValue): void {
   if (value === null) sink.ascii('null')
   else if (typeof value === 'boolean') sink.ascii(value ? 'true' : 'false')
-  else if (typeof value === 'number') sink.ascii(formatNumber(value))
+  else if (typeof value === 'number') sink.ascii(formatNumber(value, READ_DECIMALS))
   else if (Array.isArray(value)) {
     sink.ascii('[')
     for (let i = 0; i < value.length; i++) {
@@ -90,10 +90,13 @@ export function writeValue(sink: Sink, value: PdfValue): void {
   }
 }
 
-/** Decimal notation without exponent, at most six decimals and no trailing zeros. */
-export function formatNumber(value: number): string {
+/** What the reader keeps: a number of the file that is written again must stay the same number. */
+const READ_DECIMALS = 9
+
+/** Decimal notation without exponent, at most these decimals and no trailing zeros. */
+export function formatNumber(value: number, decimals = 6): string {
   if (Number.isInteger(value)) return value.toFixed(0)
-  const text = value.toFixed(6)
+  const text = value.toFixed(decimals)
   let end = text.length
   while (text.charCodeAt(end - 1) === 0x30) end--
   if (text.charCodeAt(end - 1) === 0x2e) end--

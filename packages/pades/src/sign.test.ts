@@ -341,3 +341,11 @@ function codeOf(act: () => unknown): string {
   }
   return 'accepted'
 }
+
+it('writes the numbers of a page again as they were', async () => {
+  const pdf = samplePdf({ mediaBox: '0 0 595.275590072 841.889757890' })
+  const once = await signPdf(pdf, { ...pki.p256, placements: [], signingTime: at })
+  expect(Buffer.from(once.subarray(pdf.length)).toString('latin1')).toContain(
+    '[0 0 595.275590072 841.88975789]',
+  )
+})

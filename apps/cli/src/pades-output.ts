@@ -1,0 +1,25 @@
+/** How the writing subcommands of `yinxin pades` end. */
+import { writeFile } from 'node:fs/promises'
+import { PdfRefusal } from '@yinxin/pades'
+import { PkiError } from '@yinxin/pki'
+import { type Lang, Unreadable } from './command.ts'
+import { reason } from './reading.ts'
+
+export async function writeOutput(path: string, bytes: Uint8Array, lang: Lang): Promise<void> {
+  try {
+    await writeFile(path, bytes)
+  } catch (error) {
+    const why = reason(error, lang)
+    throw new Unreadable(
+      'output_unwritable',
+      lang === 'zh' ? `✗ 无法写入 ${path}：${why}` : `✗ cannot write ${path}: ${why}`,
+    )
+  }
+}
+
+/** A refusal of the engine as the command's own; anything else stays what it is. */
+export function asUnreadable(error: unknown, lang: Lang): unknown {
+  if (error instanceof PdfRefusal) return new Unreadable(error.code, `✗ ${error[lang]}`)
+  if (error instanceof PkiError) return new Unreadable(error.code, `✗ ${error.message}`)
+  return error
+}
