@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Http } from '#src/http/http.ts'
+import { addressGroup, type Http } from '#src/http/http.ts'
 import type { Verification } from './verification.ts'
 
 export const verificationReport = z.object({
@@ -38,16 +38,10 @@ export function addVerificationRoutes(deps: {
     rateLimit: { max: 30, perMs: 60_000 },
     handle: async ({ upload, lang, request }) => {
       const content = upload(deps.uploadLimitBytes)
-      const declared = Number(request.headers['content-length'] ?? deps.uploadLimitBytes)
-      const release = deps.verification.reserve(declared)
-      try {
-        const chunks: Uint8Array[] = []
-        for await (const chunk of content) chunks.push(chunk)
-        const fileName = content.fileName ?? null
-        return await deps.verification.verify(Buffer.concat(chunks), { fileName, lang })
-      } finally {
-        release()
-      }
+      const fileName = content.fileName ?? null
+      return await deps.verification.admit(addressGroup(request.ip), content, (pdf) =>
+        deps.verification.verify(pdf, { fileName, lang }),
+      )
     },
   })
 }

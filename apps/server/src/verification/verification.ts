@@ -6,6 +6,7 @@ import type { VerificationReport } from '@yinxin/sdk/wire'
 import type { Ca } from '#src/ca/ca.ts'
 import type { SignTasks } from '#src/sign-tasks/sign-tasks.ts'
 import { refuse } from './errors.ts'
+import { createIntake } from './intake.ts'
 
 export interface VerificationDeps {
   ca: Pick<Ca, 'anchors'>
@@ -14,6 +15,10 @@ export interface VerificationDeps {
   deadlineMs?: number
   /** Files read at the same time; more wait. */
   concurrency?: number
+  /** Of each reading thread, in megabytes. */
+  heapMb?: number
+  /** Another reading script; for tests of threads that burst. */
+  script?: URL
 }
 
 export interface VerifyOrder {
@@ -27,41 +32,32 @@ export type VerifyAnswer =
 export type Verification = ReturnType<typeof createVerification>
 
 const DEADLINE_MS = 20_000
-/** Of files that are being received or read at the same time. */
-const HELD_BYTES_MAX = 512 * 1024 * 1024
+const HEAP_MB = 768
 
 export function createVerification({
   ca,
   signTasks,
   deadlineMs = DEADLINE_MS,
   concurrency = 2,
+  heapMb = HEAP_MB,
+  script = new URL('./verify-worker.ts', import.meta.url),
 }: VerificationDeps) {
   const place = createPlaces(concurrency)
 
-  let heldBytes = 0
-
   return {
-    /**
-     * Takes room in memory for a file before it is read; call the returned function when it is done with.
-     * @throws `verification_busy`
-     */
-    reserve(sizeBytes: number): () => void {
-      // A single file always fits, so that the limit on uploads alone decides on its size.
-      if (heldBytes > 0 && heldBytes + sizeBytes > HELD_BYTES_MAX) throw refuse('verification_busy')
-      heldBytes += sizeBytes
-      return () => {
-        heldBytes -= sizeBytes
-      }
-    },
+    /** Where files of strangers come in. */
+    admit: createIntake().admit,
 
-    /** @throws `verification_unreadable`, `verification_too_long` */
+    /** @throws `verification_unreadable`, `verification_too_long`, `verification_too_complex` */
     async verify(
       pdf: Uint8Array,
       options: { fileName: string | null; lang: 'zh' | 'en' },
     ): Promise<VerificationReport> {
       const sha256 = createHash('sha256').update(pdf).digest('hex')
       const knownHere = await signTasks.knows(sha256)
-      const answer = await place(() => verifyInWorker({ pdf, trust: [ca.anchors().rootDer] }, deadlineMs))
+      const answer = await place(() =>
+        verifyInWorker({ pdf, trust: [ca.anchors().rootDer] }, { deadlineMs, heapMb, script }),
+      )
       if ('refusal' in answer) throw refuse('verification_unreadable', { reason: answer[options.lang] })
       return {
         ok: answer.ok,
@@ -93,9 +89,16 @@ function signatureView(report: SignatureReport, lang: 'zh' | 'en'): Verification
   }
 }
 
-function verifyInWorker(order: VerifyOrder, deadlineMs: number): Promise<VerifyAnswer> {
+function verifyInWorker(
+  order: VerifyOrder,
+  { deadlineMs, heapMb, script }: { deadlineMs: number; heapMb: number; script: URL },
+): Promise<VerifyAnswer> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData: order, env: {} })
+    const worker = new Worker(script, {
+      workerData: order,
+      env: {},
+      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    })
     const timer = setTimeout(() => {
       void worker.terminate()
       reject(refuse('verification_too_long', { seconds: Math.round(deadlineMs / 1000) }))
@@ -107,7 +110,8 @@ function verifyInWorker(order: VerifyOrder, deadlineMs: number): Promise<VerifyA
     })
     worker.once('error', (error) => {
       settle()
-      reject(error)
+      const isMemory = 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+      reject(isMemory ? refuse('verification_too_complex') : error)
     })
     worker.once('exit', (code) => {
       settle()
