@@ -7,12 +7,14 @@ import {
   buildSignedData,
   digest,
   generateSigner,
+  generateSm2Key,
   issueCertificate,
   issueTimestampToken,
   parseCertificate,
   parseSignedData,
   prepareIssuer,
   type Signer,
+  signDetached,
   verifySignedData,
 } from './src/pki.ts'
 
@@ -90,6 +92,17 @@ function buildCms(signer: Signer): Uint8Array {
 const subjectIdle = idle(subjectKey)
 const cms = buildCms(subjectKey)
 
+const { signer: sm2Key } = generateSm2Key()
+const sm2Certificate = parseCertificate(prepared.issue({ ...fields, spki: sm2Key.spki }))
+const sm2Signed = parseSignedData(
+  signDetached({
+    digest: digest('sm3', serial),
+    signer: sm2Key,
+    signingCertificate: sm2Certificate.der,
+    certificates: [],
+  }),
+)
+
 const subjects: Record<string, () => unknown> = {
   'raw P-256 signature': () => caKey.sign(tbs),
   'P-256 key generation': () => generateSigner('ecdsa-p256-sha256'),
@@ -100,6 +113,8 @@ const subjects: Record<string, () => unknown> = {
   'parse a certificate': () => parseCertificate(eventDer),
   'parse a CMS container': () => parseSignedData(cms),
   'verify a CMS container': () => verifySignedData(parseSignedData(cms), { content: serial }),
+  'SM2 signature': () => sm2Key.sign(tbs),
+  'verify a parsed CMS container under SM2': () => verifySignedData(sm2Signed, { content: serial }),
 }
 
 const rounds = 7

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { attime, daysFromNoon, makeChild, makeRoot, nextSerial, noon } from '../testing/authority.ts'
@@ -179,6 +181,57 @@ describe('SM2', () => {
     expect(() => signerFromPem(toPem(pkcs8, 'PRIVATE KEY'), 'ecdsa-p256-sha256')).toThrowError(
       expect.objectContaining({ code: 'key-mismatch' }),
     )
+  })
+})
+
+describe('on a platform whose SM2 is missing or wrong', () => {
+  const folder = resolve(import.meta.dirname, '..')
+  /** Runs a program in a process of its own whose node:crypto was spoiled beforehand. */
+  function run(spoil: string): unknown {
+    const program = `
+      import crypto from 'node:crypto'
+      import { syncBuiltinESMExports } from 'node:module'
+      ${spoil}
+      syncBuiltinESMExports()
+      const pki = await import('@yinxin/pki')
+      const { signer, pkcs8 } = pki.generateSm2Key()
+      const message = new TextEncoder().encode('message')
+      const request = pki.buildCertificateRequest({ subject: { CN: 'x' } }, pki.signerFromPem(pki.toPem(pkcs8, 'PRIVATE KEY')))
+      let refused
+      try { pki.generateSigner('sm2-sm3') } catch ({ code }) { refused = code }
+      console.log(JSON.stringify({
+        status: pki.sm2Status(),
+        verified: pki.verifyCertificateRequest(pki.parseCertificateRequest(request)),
+        refused,
+        digest: Buffer.from(pki.digest('sm3', new TextEncoder().encode('abc'))).toString('hex').slice(0, 8),
+        spki: Buffer.from(signer.spki).toString('hex'),
+        signature: Buffer.from(signer.sign(message)).toString('hex'),
+      }))`
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    return JSON.parse(stdout)
+  }
+  const works = { verified: true, refused: 'unsupported', digest: '66c7f0f4' }
+
+  it('the TypeScript one takes over, says so, and its signatures are good elsewhere', () => {
+    const found = run(`const { createHash } = crypto
+      crypto.createHash = (name) => { if (name === 'sm3') throw new Error('no sm3 here'); return createHash(name) }`)
+    expect(found).toMatchObject({
+      ...works,
+      status: { sm2: 'typescript', sm3: 'typescript', fault: 'no sm3 here' },
+    })
+    const { spki, signature } = found as { spki: string; signature: string }
+    const point = fromHex(spki).subarray(-65)
+    expect(nativeSm2.verify(point, defaultSm2Identity, [ascii('message')], fromHex(signature))).toBe(true)
+  })
+
+  it('a platform that signs something else is found out', () => {
+    const found = run(`const { createSign } = crypto
+      crypto.createSign = (name) => createSign(name === 'sm3' ? 'sha256' : name)`)
+    expect(found).toMatchObject({ ...works, status: { sm2: 'typescript', sm3: 'native' } })
   })
 })
 
