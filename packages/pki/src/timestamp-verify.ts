@@ -24,6 +24,8 @@ export interface VerifyTimestampOptions extends Sm2Options {
   readonly intermediates?: readonly Certificate[]
   readonly crls?: readonly (Crl | Uint8Array)[]
   readonly ocsps?: readonly (OcspResponse | Uint8Array)[]
+  /** Whether a certificate without usable revocation information is an error, as in `validatePath`. */
+  readonly requireRevocation?: boolean
   /** Time the authority's path has to be good at; the time in the token unless told otherwise. */
   readonly at?: Date
   /** The nonce that was sent, when this is the answer to a request. */
@@ -133,6 +135,7 @@ function pathOf(
     purpose: 'timestamping',
     ...(options.crls === undefined ? {} : { crls: options.crls }),
     ...(options.ocsps === undefined ? {} : { ocsps: options.ocsps }),
+    ...(options.requireRevocation === undefined ? {} : { requireRevocation: options.requireRevocation }),
     ...(options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }),
   })
 }
