@@ -4,7 +4,8 @@ import { eachPage } from './pages.ts'
 import { PdfRefusal } from './refusal.ts'
 import { revisionsOf } from './revisions.ts'
 import { type ActiveContent, scanActiveContent } from './scan.ts'
-import { findSignatures } from './signature-fields.ts'
+import { docMdpLevel } from './sign.ts'
+import { type FoundSignature, findSignatures } from './signature-fields.ts'
 
 export interface PdfPageInfo {
   /** As displayed: crop box and rotation applied. */
@@ -21,6 +22,8 @@ export interface PdfInfo {
   readonly encrypted: false
   /** Signatures and document timestamps in the file. */
   readonly signatures: number
+  /** The strictest level a signature in the file sets for changes after it (DocMDP): 1 forbids every further signature. */
+  readonly certification: 1 | 2 | 3 | null
   readonly activeContent: readonly ActiveContent[]
   /** Form of the newest cross-reference section. */
   readonly xrefForm: 'table' | 'stream' | 'hybrid' | 'rebuilt'
@@ -39,6 +42,7 @@ export function inspectPdf(pdf: Uint8Array): PdfInfo {
     }))
     if (pages.length === 0) throw new PdfRefusal('no_pages')
     const revisions = revisionsOf(leniently(view).file)
+    const signatures = findSignatures(revisions)
     const newest = view.sections[0]
     const declared = nameOf(resolve(view, catalogOf(view).dict.get('Version')))
     return {
@@ -46,11 +50,17 @@ export function inspectPdf(pdf: Uint8Array): PdfInfo {
       pageCount: pages.length,
       pages,
       encrypted: false,
-      signatures: findSignatures(revisions).length,
+      signatures: signatures.length,
+      certification: strictestLevel(signatures),
       activeContent: scanActiveContent(revisions),
       xrefForm: newest?.hybrid ? 'hybrid' : (newest?.form ?? 'rebuilt'),
       revisions: revisions.length,
       repaired: view.file.repaired,
     }
   })
+}
+
+function strictestLevel(signatures: readonly FoundSignature[]): PdfInfo['certification'] {
+  const levels = signatures.flatMap(({ view, dict }) => docMdpLevel(view, dict) ?? [])
+  return levels.sort()[0] ?? null
 }

@@ -237,6 +237,12 @@ describe('a signature', () => {
     const closed = await signPdf(samplePdf(), { ...pki.rsa, ...plain, certify: 1 })
     expect(verifyPdf(closed).ok).toBe(true)
     expect(codeOf(() => prepareSignature(closed, plain))).toBe('certified_no_changes')
+    expect([samplePdf(), open, more, closed].map((pdf) => inspectPdf(pdf).certification)).toEqual([
+      null,
+      2,
+      2,
+      1,
+    ])
     expect(codeOf(() => prepareSignature(more, { ...plain, certify: 2 }))).toBe('certify_not_first')
   })
 

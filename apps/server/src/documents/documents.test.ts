@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { signPdf } from '@yinxin/pades'
+import { generateSigner, issueCertificate } from '@yinxin/pki'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SessionCaller } from '#src/accounts/accounts.ts'
 import { createStorage, defaultSites, type Storage } from '#src/storage/storage.ts'
@@ -207,6 +209,32 @@ describe('files that no contract should be', () => {
     const before = await countFiles()
     await expect(receive(await make())).rejects.toMatchObject({ code })
     expect(await countFiles()).toBe(before)
+  })
+
+  it('are refused when a certification lets nobody sign after it, and taken when it does', async () => {
+    const { signer } = generateSigner('ecdsa-p256-sha256')
+    const certificate = issueCertificate(
+      {
+        subject: [['CN', 'Certifier']],
+        spki: signer.spki,
+        serial: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+        notBefore: new Date('2025-01-01T00:00:00Z'),
+        notAfter: new Date('2045-01-01T00:00:00Z'),
+        issuer: 'self',
+        profile: 'root-ca',
+      },
+      signer,
+    )
+    const certified = (certify: 1 | 2) =>
+      signPdf(plainPdf(), {
+        signer,
+        certificates: [certificate],
+        placements: [],
+        signingTime: new Date('2026-01-01T00:00:00Z'),
+        certify,
+      })
+    await expect(receive(await certified(1))).rejects.toMatchObject({ code: 'file_certified' })
+    expect(await receive(await certified(2))).toMatchObject({ signatureCount: 1 })
   })
 
   it.each(Object.entries(activePdfs))('are refused with %s, saying what was found', async (name, pdf) => {

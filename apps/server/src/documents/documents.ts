@@ -230,6 +230,7 @@ const REFUSALS: Partial<Record<PdfRefusalCode, Parameters<typeof refuse>[0]>> = 
 function checkInfo(info: PdfInfo, maxPages: number): PdfInfo {
   if (info.activeContent.length > 0)
     throw refuse('file_active_content', nameActiveContent(info.activeContent))
+  if (info.certification === 1) throw refuse('file_certified')
   if (info.pageCount > maxPages)
     throw refuse('file_too_many_pages', { pages: info.pageCount, limit: maxPages })
   return info

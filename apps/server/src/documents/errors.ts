@@ -53,6 +53,11 @@ export const refuse = defineRefusals({
     zh: 'PDF 含有不允许出现在合同中的活动内容：{foundZh}。请去掉后重新导出。',
     en: 'The PDF carries active content that a contract must not have: {foundEn}. Remove it and export again.',
   },
+  file_certified: {
+    kind: 'invalid',
+    zh: 'PDF 的认证签名不允许再作任何更改，因此无法再签署。请使用认证之前的文件。',
+    en: 'A certification on the PDF forbids any change, so it cannot be signed. Use the file from before the certification.',
+  },
   file_inspection_timeout: {
     kind: 'invalid',
     zh: 'PDF 检查超过 {seconds} 秒仍未完成，已放弃。请重新导出为普通 PDF。',
