@@ -1,11 +1,4 @@
-import {
-  type Certificate,
-  type Crl,
-  type PathPurpose,
-  type PkiProblem,
-  validatePath,
-  verifyOcspResponse,
-} from '@yinxin/pki'
+import { type Certificate, type Crl, type PathPurpose, type PkiProblem, validatePath } from '@yinxin/pki'
 import { fromPki } from './judge.ts'
 import type { Problem } from './report.ts'
 import type { SubIndication } from './validate.ts'
@@ -35,7 +28,7 @@ export function judgeChain(
   at: Date,
   trust: TrustStore,
 ): ChainBlock {
-  const { anchors, crls } = trust
+  const { anchors, crls, ocsps } = trust
   const path = validatePath({
     leaf,
     intermediates: [...more, ...trust.intermediates],
@@ -43,16 +36,14 @@ export function judgeChain(
     at,
     purpose,
     crls,
+    ocsps,
   })
   const errors = path.problems.filter(({ severity }) => severity === 'error')
   let revoked: { at: Date; isCa: boolean } | undefined
   let unknown = false
   path.revocation.forEach((status, i) => {
-    const [certificate, issuer] = [path.chain[i], path.chain[i + 1]]
-    if (!certificate || !issuer) return
-    const told = status.status === 'unknown' ? byOcsp(certificate, issuer, at, trust.ocsps) : status
-    if (told.status === 'revoked') revoked ??= { at: told.at, isCa: i > 0 }
-    if (told.status === 'unknown') unknown = true
+    if (status.status === 'revoked') revoked ??= { at: status.at, isCa: i > 0 }
+    if (status.status === 'unknown') unknown = true
   })
   const problems = errors.map(fromPki)
   if (revoked) {
@@ -65,18 +56,6 @@ export function judgeChain(
     return { ok: false, subIndication: 'TRY_LATER', problems: warnings.map(fromPki) }
   }
   return { ok: true, problems: [] }
-}
-
-type Told = { readonly status: 'good' | 'unknown' } | { readonly status: 'revoked'; readonly at: Date }
-
-function byOcsp(certificate: Certificate, issuer: Certificate, at: Date, ocsps: readonly Uint8Array[]): Told {
-  let good = false
-  for (const der of ocsps) {
-    const { status, revokedAt } = verifyOcspResponse(der, { certificate, issuer, at })
-    if (status === 'revoked' && revokedAt && revokedAt <= at) return { status, at: revokedAt }
-    if (status === 'good' || (status === 'revoked' && revokedAt)) good = true
-  }
-  return { status: good ? 'good' : 'unknown' }
 }
 
 function subIndicationOf(errors: readonly PkiProblem[]): SubIndication {

@@ -41,7 +41,8 @@ export function readForm(view: PdfView, catalog: PdfDict): FormState {
     fields: list,
     signatures() {
       const values: PdfDict[] = []
-      walkFields(view, list, ({ value }) => {
+      walkFields(view, list, ({ dict }) => {
+        const value = resolveDict(view, dict.get('V'))
         if (value) values.push(value)
         return false
       })
@@ -50,7 +51,7 @@ export function readForm(view: PdfView, catalog: PdfDict): FormState {
     emptyField(name) {
       let found: EmptyField | undefined
       walkFields(view, list, (field) => {
-        if (field.name !== name || field.value || !field.ref) return false
+        if (field.name !== name || !field.ref || resolveDict(view, field.dict.get('V'))) return false
         const kids = resolve(view, field.dict.get('Kids'))
         const [only] = Array.isArray(kids) ? kids : []
         // One drawing per signature: a field with several widgets cannot say which place is meant.
@@ -84,7 +85,6 @@ interface SignatureField {
   readonly name: string
   readonly ref: PdfRef | undefined
   readonly dict: PdfDict
-  readonly value: PdfDict | undefined
 }
 
 /** Visits the signature fields until one answers true. */
@@ -106,10 +106,9 @@ function walkFields(
       const own = textOf(resolve(view, dict.get('T')))
       const name = own === undefined ? prefix : prefix === '' ? own : `${prefix}.${own}`
       const ownType = nameOf(resolve(view, dict.get('FT'))) ?? type
-      const value = resolveDict(view, dict.get('V'))
       // A node without name is a mere widget of the field above it.
       if (ownType === 'Sig' && own !== undefined) {
-        if (visit({ name, ref: isRef(item) ? item : undefined, dict, value })) return true
+        if (visit({ name, ref: isRef(item) ? item : undefined, dict })) return true
       }
       const kids = resolve(view, dict.get('Kids'))
       if (Array.isArray(kids) && walk(kids, name, ownType, depth + 1)) return true

@@ -57,15 +57,26 @@ export function numbersOf(revision: Revision): Set<number> {
   return numbers
 }
 
-/** References in a revision's own objects that name nothing in its view: a later object could slip in there. */
-export function danglingIn(revision: Revision, numbers: Iterable<number>, into: Set<number>): void {
+/** What has been learnt about object numbers on the way from the oldest revision to the newest. */
+export interface Presence {
+  /** References that name nothing: a later object could slip in there. */
+  readonly dangling: Set<number>
+  /** Numbers known to name something, until a revision speaks of them again. */
+  readonly present: Set<number>
+}
+
+/** Notes references in a revision's own objects that name nothing in its view. */
+export function noteDangling(revision: Revision, numbers: ReadonlySet<number>, presence: Presence): void {
   const { view } = revision
+  const { dangling, present } = presence
+  for (const num of numbers) present.delete(num)
   for (const num of numbers) {
     eachRef(fetchObject(view, num), (ref) => {
-      if (!into.has(ref.num)) {
-        const entry = entryOf(view, ref.num)
-        if (entry === undefined || entry.type === 'free') into.add(ref.num)
-      }
+      // Lists of fields grow with every signature: what was looked up for one revision is not for the next.
+      if (present.has(ref.num) || dangling.has(ref.num)) return
+      const entry = entryOf(view, ref.num)
+      if (entry === undefined || entry.type === 'free') dangling.add(ref.num)
+      else present.add(ref.num)
     })
   }
 }

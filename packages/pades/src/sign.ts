@@ -141,6 +141,7 @@ const SMALL_UPDATE = 64
  * many signers on one file it matters not to read all that came before.
  */
 function latestSignatures(view: PdfView, form: FormState): PdfDict[] {
+  if (form.fields.length === 0) return []
   for (const section of view.sections) {
     const numbers: number[] = []
     for (const num of section.numbers()) if (numbers.push(num) > SMALL_UPDATE) return form.signatures()

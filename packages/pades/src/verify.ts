@@ -23,7 +23,7 @@ import {
   pdfProblem,
   type SignatureReport,
 } from './report.ts'
-import { danglingIn, numbersOf, type Revision, revisionEndingAt, revisionsOf } from './revisions.ts'
+import { noteDangling, numbersOf, type Revision, revisionEndingAt, revisionsOf } from './revisions.ts'
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
 import { type FoundSignature, findSignatures } from './signature-fields.ts'
@@ -128,7 +128,7 @@ function oldestSigned(
 function compareSteps(revisions: readonly Revision[], oldest: number): (StepDifference | undefined)[] {
   const steps: (StepDifference | undefined)[] = []
   if (oldest === 0) return steps
-  const dangling = new Set<number>()
+  const presence = { dangling: new Set<number>(), present: new Set<number>() }
   const budget = { objects: 20_000_000 }
   for (let i = revisions.length - 1; i >= 0; i--) {
     const revision = revisions[i]
@@ -136,14 +136,14 @@ function compareSteps(revisions: readonly Revision[], oldest: number): (StepDiff
     if (!revision) continue
     if (older && i < oldest) {
       try {
-        steps[i] = compareRevisions(older, revision, dangling, budget)
+        steps[i] = compareRevisions(older, revision, presence.dangling, budget)
       } catch (fault) {
         // A revision that cannot be read cannot be cleared.
         if (!(fault instanceof SyntaxFault)) throw fault
         steps[i] = { level: 'other', findings: [{ object: 0, level: 'other', rule: 'unreadable' }] }
       }
     }
-    danglingIn(revision, numbersOf(revision), dangling)
+    noteDangling(revision, numbersOf(revision), presence)
   }
   return steps
 }
