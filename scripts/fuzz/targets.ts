@@ -6,6 +6,7 @@ import {
   parseCertificate,
   parseCrl,
   parseSignedData,
+  type SignerInfo,
   validatePath,
   verifyCertificateSignature,
   verifyCrl,
@@ -31,8 +32,8 @@ export function makeChecks(samples: Samples, at: Date): Record<Target, Check> {
       const content = sample.content ?? new Uint8Array(0)
       const container = refused(() => parseSignedData(bytes, { allowZeroPadding: true }))
       if (!container || !verifySignedData(container, { content }).ok) return
-      for (const { signature, rawSignedAttributes } of container.signers) {
-        if (!known.has(hashOf(rawSignedAttributes ?? content, signature)))
+      for (const signer of container.signers) {
+        if (!known.has(signedBy(signer, content)))
           throw new FalseAccept('a signature over other attributes was accepted')
       }
     },
@@ -66,13 +67,24 @@ export function makeChecks(samples: Samples, at: Date): Record<Target, Check> {
   }
 }
 
+/** Attributes are a SET, signed in the order of DER however they are stored (RFC 5652 §5.4): the order says nothing. */
+function signedBy(
+  { signature, rawSignedAttributes, signedAttributes }: SignerInfo,
+  content: Uint8Array,
+): string {
+  if (rawSignedAttributes === undefined) return hashOf(content, signature)
+  const attributes = signedAttributes.map(({ oid, values }) => {
+    return `${oid} ${values.map((value) => Buffer.from(value).toString('hex')).join(' ')}\n`
+  })
+  return hashOf(Buffer.from(attributes.sort().join('')), signature)
+}
+
 /** Hashes of all that was really signed, and the certificates that really signed it. */
 function knownParts(samples: Samples): Set<string> {
   const known = new Set(samples.signed)
   for (const { target, bytes, content = new Uint8Array(0), own } of samples.list) {
     if (target === 'cms') {
-      for (const { signature, rawSignedAttributes } of parseSignedData(bytes).signers)
-        known.add(hashOf(rawSignedAttributes ?? content, signature))
+      for (const signer of parseSignedData(bytes).signers) known.add(signedBy(signer, content))
     } else if (target === 'certificate') known.add(hashOf(parseCertificate(bytes).tbsDer))
     else if (target === 'crl') known.add(hashOf(parseCrl(bytes).tbsDer))
     else if (target === 'timestamp') {

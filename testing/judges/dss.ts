@@ -71,7 +71,7 @@ export interface DssOptions {
 const source = join(import.meta.dirname, 'dss')
 const cache = join(import.meta.dirname, '../../.cache/judges')
 const BUILD_LIMIT_MS = 540_000
-const RUN_LIMIT_MS = 300_000
+const RUN_LIMIT_MS = 500_000
 
 /** Whether DSS can be asked. Says so loudly where Java or Maven is missing, and fails there if CI=true. */
 export function hasDss(context: { skip(note?: string): void }): boolean {
