@@ -56,6 +56,7 @@ export async function openPeople(
   options: {
     carriers?: Partial<Record<'mail' | 'sms', Carrier>>
     provider?: IdentityProvider
+    codeBudgets?: { perAddress: number; altogether: number }
     now?: Date
   } = {},
 ): Promise<People> {
@@ -76,8 +77,16 @@ export async function openPeople(
     jobs,
     kms,
     carriers: { mail: createOutboxCarrier(), sms: createOutboxCarrier(), ...options.carriers },
+    keptDays: 30,
   })
-  const accounts = createAccounts({ db, clock, kms, audit, notifications })
+  const accounts = createAccounts({
+    db,
+    clock,
+    kms,
+    audit,
+    notifications,
+    codeBudgets: options.codeBudgets ?? { perAddress: 60, altogether: 2000 },
+  })
   await accounts.keyedHash('warm', '')
   const identity = createIdentity({
     db,

@@ -97,8 +97,10 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     mail: config.mail ? createMailCarrier(config.mail) : createOutboxCarrier(),
     sms: config.sms ? createSmsCarrier(config.sms, clock) : createOutboxCarrier(),
   }
-  const notifications = createNotifications({ db, clock, log, jobs, kms, carriers })
-  const accounts = createAccounts({ db, clock, kms, audit, notifications })
+  const keptDays = config.messagesKeptDays
+  const notifications = createNotifications({ db, clock, log, jobs, kms, carriers, keptDays })
+  const { codeBudgets } = config
+  const accounts = createAccounts({ db, clock, kms, audit, notifications, codeBudgets })
   // Loads its key now: inside a transaction it would need a second connection.
   await accounts.keyedHash('warm', '')
   const provider = config.identityBureau
@@ -226,8 +228,11 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   addWebhookRoutes({ http, webhooks })
   addFascRoutes({ http, fasc, log })
   addOutboxRoute({ http, notifications, mode: config.mode })
-  jobs.define('http.prune', z.looseObject({}), () => http.prune())
-  jobs.schedule('http.prune', '*/10 * * * *')
+  // What is over is forgotten, so that nothing grows for ever but contracts and their record.
+  for (const [name, room] of Object.entries({ http, accounts, identity, notifications })) {
+    jobs.define(`${name}.prune`, z.looseObject({}), () => room.prune())
+    jobs.schedule(`${name}.prune`, '*/10 * * * *')
+  }
 
   return {
     db,

@@ -36,6 +36,10 @@ export interface Config {
   uploadLimitBytes: number
   mail: { smtpUrl: string; from: string } | undefined
   sms: GatewaySetting | undefined
+  /** How many log-in codes strangers may have sent in an hour. */
+  codeBudgets: { perAddress: number; altogether: number }
+  /** How long the content of a message is kept. */
+  messagesKeptDays: number
   identityBureau: GatewaySetting | undefined
   /** Undefined founds a development certificate authority. */
   caOrganization: string | undefined
@@ -155,6 +159,24 @@ export const settings = {
     default: '印信 Yinxin <no-reply@localhost>',
     zh: '邮件的发件人。',
     en: 'Sender of mails.',
+  },
+  YINXIN_CODES_PER_ADDRESS_HOUR: {
+    schema: wholeNumber(1, 1_000_000),
+    default: '60',
+    zh: '同一网络地址（IPv6 按 /64 网段）每小时最多获取的登录验证码条数；从签署链接获取的不计入。',
+    en: 'Log-in codes that one address (of IPv6, one /64 network) may ask for in an hour; those asked for through signing links do not count.',
+  },
+  YINXIN_CODES_PER_HOUR: {
+    schema: wholeNumber(1, 10_000_000),
+    default: '2000',
+    zh: '每小时向未登录者发送的登录验证码总条数上限，用以控制被恶意刷取短信时的费用；从签署链接获取的不计入。',
+    en: 'Log-in codes sent in an hour to whoever is not logged in, altogether; bounds the bill when somebody plays with it. Those asked for through signing links do not count.',
+  },
+  YINXIN_MESSAGES_KEPT_DAYS: {
+    schema: wholeNumber(1, 3650),
+    default: '30',
+    zh: '已发送消息的内容保留天数；此后只保留发送记录，登录验证码的记录一并删除。',
+    en: 'Days for which the content of a sent message is kept; afterwards only the record of sending stays, and of log-in codes nothing.',
   },
   YINXIN_CA_ORGANIZATION: {
     schema: text.max(64),
@@ -278,6 +300,11 @@ export function readConfig(
     uploadLimitBytes: value('YINXIN_UPLOAD_LIMIT_BYTES'),
     mail: smtpUrl === undefined ? undefined : { smtpUrl, from: value('YINXIN_MAIL_FROM') },
     sms: readGateway('YINXIN_SMS', value, problems),
+    codeBudgets: {
+      perAddress: value('YINXIN_CODES_PER_ADDRESS_HOUR'),
+      altogether: value('YINXIN_CODES_PER_HOUR'),
+    },
+    messagesKeptDays: value('YINXIN_MESSAGES_KEPT_DAYS'),
     identityBureau: readGateway('YINXIN_IDENTITY', value, problems),
     caOrganization: value('YINXIN_CA_ORGANIZATION'),
     tsaUrls: value<string[] | undefined>('YINXIN_TSA_URLS') ?? [],

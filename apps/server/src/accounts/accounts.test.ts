@@ -139,6 +139,69 @@ describe('one-time codes', () => {
     await house.accounts.requestLoginCode({ login, lang: 'zh' })
   })
 
+  it('of strangers do not use up those of the owner, who asks from a link or a session', async () => {
+    const login = freshMobile()
+    const ask = (over: { scope?: string; stranger?: { address: string } }) =>
+      house.accounts.requestLoginCode({ login, lang: 'zh', ...over })
+    const stranger = (i: number) => ({ stranger: { address: `192.0.2.${i}` } })
+    for (let i = 0; i < 20; i++) {
+      await ask(stranger(i))
+      house.clock.advance(60_000)
+    }
+    await expect(ask(stranger(99))).rejects.toThrow('login_code_too_many')
+    await expect(ask({ ...stranger(98), scope: 'other' })).rejects.toThrow('login_code_too_many')
+    await ask({ scope: 'ceremony:mine' })
+    await ask({})
+  })
+
+  it('have a budget per address and one for all addresses in an hour, which spares owners', async () => {
+    const tight = await openPeople({ codeBudgets: { perAddress: 3, altogether: 5 } })
+    const ask = (address?: string) =>
+      tight.accounts.requestLoginCode({
+        login: freshMobile(),
+        lang: 'zh',
+        ...(address === undefined ? {} : { stranger: { address } }),
+      })
+    // Sent at once they are counted all the same.
+    const burst = await Promise.allSettled(Array.from({ length: 6 }, () => ask('a')))
+    expect(burst.filter((one) => one.status === 'fulfilled')).toHaveLength(3)
+    await expect(ask('a')).rejects.toThrow('login_code_address_budget')
+    await ask('b')
+    await ask('b')
+    await expect(ask('c')).rejects.toThrow('login_code_budget')
+    await ask()
+    tight.clock.advance(3_600_001)
+    await ask('a')
+    await tight.close()
+  })
+
+  it('and ended sessions and old failures are forgotten in time, and nothing that still holds', async () => {
+    const own = await openPeople()
+    const login = freshMobile()
+    const caller = await own.register(login, '张三')
+    await expect(own.accounts.logInWithPassword({ login, password: 'wrong-password' })).rejects.toThrow(
+      'login_failed',
+    )
+    const counts = async () =>
+      (
+        await own.db.work((tx) =>
+          sql<{ sessions: number; codes: number; failures: number }>`select
+            (select count(*) from session) as sessions, (select count(*) from login_code) as codes,
+            (select count(*) from login_guard) as failures`.execute(tx),
+        )
+      ).rows[0]
+    await own.accounts.prune()
+    expect(await counts()).toEqual({ sessions: 1, codes: 1, failures: 1 })
+    await own.accounts.signOut(caller)
+    own.clock.advance(25 * 3_600_000)
+    await own.accounts.prune()
+    expect(await counts()).toEqual({ sessions: 1, codes: 0, failures: 0 })
+    own.clock.advance(7 * 24 * 3_600_000)
+    await own.accounts.prune()
+    expect(await counts()).toEqual({ sessions: 0, codes: 0, failures: 0 })
+    await own.close()
+  })
+
   it('stand in no log line', async () => {
     const login = freshMobile()
     await house.accounts.requestLoginCode({ login, lang: 'zh' })

@@ -9,10 +9,10 @@ import type { SessionCaller } from './caller.ts'
 import { refuse } from './errors.ts'
 import { createKeyedHash, type KeyedHash } from './keyed-hash.ts'
 import { type Login, parseLogin } from './login.ts'
-import { createLoginCodes } from './login-codes.ts'
+import { type CodeBudgets, createLoginCodes, forgetLoginCodes, type Stranger } from './login-codes.ts'
 import { createMembers, type Members } from './members.ts'
 import { checkPassword, hashPassword, isPassword } from './password.ts'
-import { createPasswordGuard } from './password-guard.ts'
+import { createPasswordGuard, forgetFailures } from './password-guard.ts'
 import {
   type CorpDetails,
   ensureAccount,
@@ -25,7 +25,7 @@ import {
   readSubject,
   type SubjectDetails,
 } from './people.ts'
-import { callerOfToken, endSession, openSession } from './sessions.ts'
+import { callerOfToken, endSession, forgetSessions, openSession } from './sessions.ts'
 import type { AccountTables } from './tables.ts'
 
 export type { AppDetails } from './apps.ts'
@@ -76,7 +76,13 @@ export interface Accounts {
   /** The caller behind one token. */
   session(token: string): Promise<SessionCaller | null>
   /** `scope` keeps codes of one purpose from opening another; the default is the ordinary log-in. */
-  requestLoginCode(input: { login: string; lang: Lang; scope?: string }): Promise<{ expiresAt: Date }>
+  requestLoginCode(input: {
+    login: string
+    lang: Lang
+    scope?: string
+    /** Given when neither a session nor a link speaks for who asks. */
+    stranger?: Stranger
+  }): Promise<{ expiresAt: Date }>
   register(input: {
     login: string
     code: string
@@ -124,6 +130,8 @@ export interface Accounts {
   appByAppId: Apps['byAppId']
   /** HMAC under a key at rest in kms, for values too few to be hashed plainly. */
   keyedHash: KeyedHash
+  /** Forgets sessions, codes and counts that are over; to be scheduled. */
+  prune(): Promise<void>
 }
 
 export interface AccountsDeps {
@@ -132,11 +140,19 @@ export interface AccountsDeps {
   kms: Kms
   audit: Audit
   notifications: Notifications
+  codeBudgets: CodeBudgets
 }
 
-export function createAccounts({ db, clock, kms, audit, notifications }: AccountsDeps): Accounts {
+export function createAccounts({
+  db,
+  clock,
+  kms,
+  audit,
+  notifications,
+  codeBudgets,
+}: AccountsDeps): Accounts {
   const keyedHash = createKeyedHash({ db, kms, clock })
-  const codes = createLoginCodes({ db, clock, notifications, keyedHash })
+  const codes = createLoginCodes({ db, clock, notifications, keyedHash, budgets: codeBudgets })
   const guard = createPasswordGuard({ db, clock, keyedHash })
   const apps = createApps({ db, clock, audit, kms })
 
@@ -358,6 +374,12 @@ export function createAccounts({ db, clock, kms, audit, notifications }: Account
     apps,
     appByAppId: (appId) => apps.byAppId(appId),
     keyedHash,
+
+    async prune() {
+      const now = clock.now()
+      for (const forget of [forgetSessions, forgetLoginCodes, forgetFailures])
+        await db.work((tx) => forget(tx, now))
+    },
   }
 }
 

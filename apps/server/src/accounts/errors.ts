@@ -26,6 +26,16 @@ export const refuse = defineRefusals({
     zh: '今日获取验证码次数过多，请稍后再试。',
     en: 'Too many codes were asked for. Try again later.',
   },
+  login_code_address_budget: {
+    kind: 'limited',
+    zh: '您所在的网络近一小时获取验证码过多，请稍后再试，或改用密码登录。',
+    en: 'Too many codes were asked for from your network within an hour. Try again later, or log in with your password.',
+  },
+  login_code_budget: {
+    kind: 'limited',
+    zh: '近一小时的验证码发送量已达上限，请稍后再试，或改用密码登录。',
+    en: 'Too many codes were asked for within an hour. Try again later, or log in with your password.',
+  },
   login_code_wrong: {
     kind: 'unauthenticated',
     zh: '验证码不正确或已过期，请核对最近一条消息，或重新获取。',

@@ -72,3 +72,12 @@ function lockEnd(failures: number, now: Date): Date | null {
   )
   return new Date(now.getTime() + lockMs)
 }
+
+/** Forgets counts that a new failure would begin anew. Worker role. */
+export async function forgetFailures(tx: Tx, now: Date): Promise<void> {
+  await tx
+    .$extendTables<AccountTables>()
+    .deleteFrom('login_guard')
+    .where('last_failure_at', '<', new Date(now.getTime() - passwordGuardRules.forgetMs))
+    .execute()
+}

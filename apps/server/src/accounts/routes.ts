@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Http } from '#src/http/http.ts'
+import { addressGroup, type Http } from '#src/http/http.ts'
 import { decodeCursor, encodeCursor, pageOf, pageQuery } from '#src/http/paging.ts'
 import { clearSessionCookie, setSessionCookie } from '#src/http/session-cookie.ts'
 import { type Accounts, requireCorp, type SessionCaller } from './accounts.ts'
@@ -49,8 +49,9 @@ export function addAccountRoutes({ http, accounts, environment }: AccountRoutesD
     status: 202,
     rateLimit: publicPace,
     example: { body: { login: '13800000000' } },
-    handle: async ({ body, lang }) => {
-      const { expiresAt } = await accounts.requestLoginCode({ login: body.login, lang })
+    handle: async ({ body, lang, request }) => {
+      const stranger = { address: addressGroup(request.ip) }
+      const { expiresAt } = await accounts.requestLoginCode({ login: body.login, lang, stranger })
       return { expiresAt: expiresAt.toISOString() }
     },
   })

@@ -10,6 +10,8 @@ export const sessionRules = {
   absoluteMs: 30 * 24 * 3_600_000,
   /** How stale last_seen_at may get, so that reading pages does not write rows. */
   touchEveryMs: 60_000,
+  /** How long a session stays on record after its end. */
+  keptMs: 7 * 24 * 3_600_000,
 }
 
 /** Opens a session acting for the person. The token is in the answer alone; the row keeps its hash. */
@@ -110,6 +112,23 @@ export async function endSession(tx: Tx, clock: Clock, sessionId: string): Promi
     .set({ ended_at: clock.now() })
     .where('id', '=', sessionId)
     .where('ended_at', 'is', null)
+    .execute()
+}
+
+/** Forgets sessions that ended a while ago, by sign-out, by idleness or by age. Worker role. */
+export async function forgetSessions(tx: Tx, now: Date): Promise<void> {
+  const endedBefore = new Date(now.getTime() - sessionRules.keptMs)
+  const seenBefore = new Date(endedBefore.getTime() - sessionRules.idleMs)
+  await tx
+    .$extendTables<AccountTables>()
+    .deleteFrom('session')
+    .where((eb) =>
+      eb.or([
+        eb('expires_at', '<', endedBefore),
+        eb('ended_at', '<', endedBefore),
+        eb('last_seen_at', '<', seenBefore),
+      ]),
+    )
     .execute()
 }
 

@@ -44,6 +44,8 @@ export interface AccountTables {
     login: string
     scope: string
     code_hash: Uint8Array
+    /** Null when the owner asked, from a session or a link. */
+    asked_from: Uint8Array | null
     tries: number
     created_at: Date
     expires_at: Date

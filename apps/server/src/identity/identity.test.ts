@@ -275,6 +275,25 @@ describe('willingness codes', () => {
     expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected'])
   })
 
+  it('are forgotten when no pace counts them any more, and not before', async () => {
+    await send('task-prune:actor-1')
+    const code = await newest()
+    const kept = () =>
+      house.db.work(async (tx) => {
+        const { rows } = await sql<{ n: number }>`
+          select count(*) as n from willingness_code where actor_key = 'task-prune:actor-1'`.execute(tx)
+        return rows[0]?.n
+      })
+    await house.identity.prune()
+    expect(await verify('task-prune:actor-1', code)).toMatchObject({ codeId: expect.any(String) })
+    house.clock.advance(23 * 3_600_000)
+    await house.identity.prune()
+    expect(await kept()).toBe(1)
+    house.clock.advance(2 * 3_600_000)
+    await house.identity.prune()
+    expect(await kept()).toBe(0)
+  })
+
   it('cannot be read by anyone who holds the database', async () => {
     await send('task-6:actor-1')
     const { rows } = await house.db.work((tx) =>

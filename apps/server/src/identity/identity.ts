@@ -17,7 +17,7 @@ import { refuse } from './errors.ts'
 import { checkIdNumber } from './id-number.ts'
 import type { IdentityAnswer, IdentityClaims, IdentityProvider } from './provider.ts'
 import type { IdentityTables } from './tables.ts'
-import { createWillingness, type Willingness } from './willingness.ts'
+import { createWillingness, forgetWillingnessCodes, type Willingness } from './willingness.ts'
 
 export { createIdentityBureau } from './bureau.ts'
 export { checkCreditCode } from './credit-code.ts'
@@ -50,6 +50,8 @@ export interface Identity extends Willingness {
     finish?: (tx: Tx, corp: CorpDetails) => Promise<void>,
   ): Promise<CorpDetails>
   readonly provider: IdentityProvider
+  /** Forgets codes and counted attempts that are over; to be scheduled. */
+  prune(): Promise<void>
 }
 
 export interface IdentityDeps {
@@ -148,6 +150,12 @@ export function createIdentity(deps: IdentityDeps): Identity {
     ...createWillingness({ db, clock, keyedHash: accounts.keyedHash, notifications: deps.notifications }),
     provider,
 
+    async prune() {
+      const now = clock.now()
+      await db.work((tx) => forgetWillingnessCodes(tx, now))
+      await db.work((tx) => forgetOldAttempts(tx, now))
+    },
+
     async provePerson(caller, input) {
       // 1. What arithmetic can refuse costs no provider's fee.
       const checked = checkIdNumber(input.idNumber, clock.now())
@@ -211,6 +219,14 @@ export function createIdentity(deps: IdentityDeps): Identity {
       })
     },
   }
+}
+
+async function forgetOldAttempts(tx: Tx, now: Date): Promise<void> {
+  await tx
+    .$extendTables<IdentityTables>()
+    .deleteFrom('identity_attempt')
+    .where('created_at', '<=', new Date(now.getTime() - 86_400_000))
+    .execute()
 }
 
 async function forgetAttempt(tx: Tx, checkId: string): Promise<void> {

@@ -36,6 +36,15 @@ export interface Willingness {
   }): Promise<{ codeId: string; sentAt: Date }>
 }
 
+/** Forgets codes that no pace counts any more; evidence keeps what it needs of them. Worker role. */
+export async function forgetWillingnessCodes(tx: Tx, now: Date): Promise<void> {
+  await tx
+    .$extendTables<IdentityTables>()
+    .deleteFrom('willingness_code')
+    .where('created_at', '<', new Date(now.getTime() - 24 * 3_600_000))
+    .execute()
+}
+
 export function createWillingness(deps: {
   db: Db
   clock: Clock

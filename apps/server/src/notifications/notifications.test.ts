@@ -195,3 +195,30 @@ describe('what is stored and logged', () => {
     )
   })
 })
+
+describe('what was sent', () => {
+  it('loses its content after the set time, and log-in messages go altogether; what still waits stays', async () => {
+    const own = await openPeople()
+    const tenantId = (await own.register('13800000077', '张三')).subjectId
+    const send = (request: SendRequest<'sign-invitation'> | SendRequest<'login-code'>) =>
+      own.db.work((tx) => own.notifications.send(tx, request))
+    await send({ ...invitation('kept@example.com'), tenantId })
+    await send(code('13800000078'))
+    await own.jobs.drain()
+    await send({ ...invitation('waiting@example.com'), tenantId })
+    const left = () =>
+      own.db.work(async (tx) => {
+        const { rows } = await sql<{ address: string; has: boolean }>`
+          select address, content_sealed is not null as has from notification
+          where address <> '13800000077' order by id`.execute(tx)
+        return rows.map((row) => `${row.address} ${row.has}`)
+      })
+    own.clock.advance(29 * 86_400_000)
+    await own.notifications.prune()
+    expect(await left()).toEqual(['kept@example.com true', '13800000078 true', 'waiting@example.com true'])
+    own.clock.advance(2 * 86_400_000)
+    await own.notifications.prune()
+    expect(await left()).toEqual(['kept@example.com false', 'waiting@example.com true'])
+    await own.close()
+  })
+})

@@ -8,6 +8,7 @@ import type { Log } from '#src/log.ts'
 import type { Carrier } from './carriers.ts'
 import { GatewayFailure } from './signed-call.ts'
 import {
+  forgetBefore,
   insertNotification,
   markFailed,
   markSent,
@@ -52,6 +53,8 @@ export interface Notifications {
   outbox(filter: { to?: string; after?: Date }): Promise<StoredMessage[]>
   /** Names of carriers that only pretend, for the environment band. */
   simulators(): string[]
+  /** Forgets contents that were kept long enough, and log-in messages as a whole; to be scheduled. */
+  prune(): Promise<void>
   close(): void
 }
 
@@ -62,9 +65,12 @@ export interface NotificationsDeps {
   jobs: Jobs
   kms: Kms
   carriers: Record<'mail' | 'sms', Carrier>
+  /** How long the content of a message is kept. */
+  keptDays: number
 }
 
 const MAX_ATTEMPTS = 8
+const DAY_MS = 86_400_000
 
 export function createNotifications({
   db,
@@ -73,6 +79,7 @@ export function createNotifications({
   jobs,
   kms,
   carriers,
+  keptDays,
 }: NotificationsDeps): Notifications {
   // 1. The state change and its message commit together; 2. a job delivers; 3. the row tells how it went.
   jobs.define('notifications.deliver', z.object({ notificationId: z.uuid() }), async ({ notificationId }) => {
@@ -165,6 +172,8 @@ export function createNotifications({
     },
 
     simulators: () => (['sms', 'mail'] as const).filter((channel) => carriers[channel].simulated),
+
+    prune: () => db.work((tx) => forgetBefore(tx, new Date(clock.now().getTime() - keptDays * DAY_MS))),
 
     close() {
       for (const carrier of Object.values(carriers)) carrier.close?.()

@@ -114,3 +114,21 @@ export async function outboxRows(tx: Tx, filter: { to?: string; after?: Date }) 
   if (filter.after !== undefined) query = query.where('created_at', '>', filter.after)
   return query.execute()
 }
+
+/** Messages still waiting are left alone: they are yet to be delivered. */
+export async function forgetBefore(tx: Tx, before: Date): Promise<void> {
+  const typed = tx.$extendTables<NotificationTables>()
+  await typed
+    .deleteFrom('notification')
+    .where('tenant_id', 'is', null)
+    .where('status', '!=', 'queued')
+    .where('created_at', '<', before)
+    .execute()
+  await typed
+    .updateTable('notification')
+    .set({ content_sealed: null })
+    .where('content_sealed', 'is not', null)
+    .where('status', '!=', 'queued')
+    .where('created_at', '<', before)
+    .execute()
+}
