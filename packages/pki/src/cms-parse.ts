@@ -149,6 +149,30 @@ function carriedContent(wrapper: DerElement): Uint8Array {
   return inner.tag === 0x04 ? contentOf(inner) : encodingOf(inner)
 }
 
+/**
+ * Certificates met lately, by their DER, the least recently met first: the signatures and timestamps of one file
+ * carry the same ones again and again. A parsed certificate is never written to.
+ */
+const met = new Map<string, Certificate>()
+const metLimit = 128
+
+function readCertificate(der: Uint8Array): Certificate {
+  // The few that are huge are not worth keeping.
+  if (der.length > 8192) return parseCertificate(der)
+  const name = latin1.decode(der)
+  const known = met.get(name)
+  met.delete(name)
+  // Parsed from a copy: views into the caller's bytes would keep a whole file in memory.
+  const certificate = known ?? parseCertificate(new Uint8Array(der))
+  met.set(name, certificate)
+  for (const oldest of met.keys()) {
+    if (met.size <= metLimit) break
+    met.delete(oldest)
+  }
+  return certificate
+}
+const latin1 = new TextDecoder('latin1')
+
 function readCertificates(list: DerElement | undefined) {
   const certificates: Certificate[] = []
   const unreadableCertificates: Uint8Array[] = []
@@ -157,7 +181,7 @@ function readCertificates(list: DerElement | undefined) {
       // Attribute certificates and other formats ([1], [2], [3]) say nothing about the signer's key.
       if (entry.tag !== 0x30) continue
       try {
-        certificates.push(parseCertificate(encodingOf(entry)))
+        certificates.push(readCertificate(encodingOf(entry)))
       } catch (error) {
         if (!(error instanceof PkiError)) throw error
         unreadableCertificates.push(encodingOf(entry))

@@ -472,3 +472,27 @@ describe('the signing certificate attribute', () => {
     )
   })
 })
+
+describe('certificates that come again', () => {
+  it('are the ones that were signed, whatever becomes of the bytes they were first read from', () => {
+    const party = makeChild(authority, 'event-signing')
+    const first = new Uint8Array(signedBy(party))
+    const again = new Uint8Array(first)
+    expect(parseSignedData(first).certificates.length).toBeGreaterThan(1)
+    first.fill(0)
+    const parsed = parseSignedData(again)
+    expect(parsed.certificates.map(({ der }) => Buffer.from(der).toString('hex')).sort()).toEqual(
+      [party, authority].map(({ certificate }) => Buffer.from(certificate.der).toString('hex')).sort(),
+    )
+    expect(verifySignedData(parsed, { content })).toMatchObject({ ok: true, problems: [] })
+  })
+
+  it('may be more than are kept', () => {
+    for (let count = 0; count < 150; count += 1) {
+      const party = makeChild(authority, 'event-signing')
+      expect(
+        verifySignedData(parseSignedData(signedBy(party)), { content }).signerCertificate?.serialHex,
+      ).toBe(party.certificate.serialHex)
+    }
+  })
+})
