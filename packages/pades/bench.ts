@@ -1,8 +1,11 @@
 // Measures the engine against the work no such signature can avoid, in one run, one thread, in memory.
 //   node packages/pades/bench.ts [--json] [--rounds N]
 import { createHash, createPublicKey, generateKeyPairSync, verify as verifyRaw } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateSigner, issueTimestampToken, parseCertificate, prepareIssuer } from '@yinxin/pki'
 import {
@@ -80,6 +83,7 @@ export async function benchEngine(rounds: number): Promise<Record<string, number
   figures['engine.p256-event.b-t.30KB.ms'] = event
   figures['engine.fifty.10MB'] = await ratioFifty(pki)
   Object.assign(figures, await figuresVerify(pki))
+  figures['engine.memory.100MB'] = memoryByRanges()
   return figures
 }
 
@@ -201,6 +205,21 @@ async function ratioFiftyOnce(pki: TestPki): Promise<number> {
     file = next
   }
   return (performance.now() - againFrom) / carried
+}
+
+/** Growth of the peak of resident memory, in MB, when a file of 100 MB is signed by ranges on its handle. */
+function memoryByRanges(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'yinxin-bench-'))
+  try {
+    const path = join(folder, 'large.pdf')
+    writeFileSync(path, benchFile(100_000_000))
+    const script = fileURLToPath(new URL('./bench-memory.ts', import.meta.url))
+    const grown = Number(execFileSync(process.execPath, [script, path], { encoding: 'utf8' }))
+    if (!verifyPdf(readFileSync(path)).ok) throw new Error('the file signed by ranges does not verify')
+    return grown / 1_000_000
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** Verification of 50 signatures as a multiple of hashing the file once and checking 50 raw signatures. */

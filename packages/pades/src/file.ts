@@ -11,6 +11,7 @@ import {
 } from './objects.ts'
 import { rebuildSection } from './rebuild.ts'
 import { PdfRefusal } from './refusal.ts'
+import type { SparseFile, Window } from './source.ts'
 import {
   cursorAt,
   findAscii,
@@ -26,6 +27,7 @@ import {
   type IndirectObject,
   readIndirect,
   readSection,
+  type SectionBudget,
   sectionBudget,
   type XrefEntry,
   type XrefSection,
@@ -55,6 +57,8 @@ export interface PdfFile {
   scanned: number
   /** Unreadable objects read as null instead of raising a fault: a report must not stop at one bad object. */
   readonly lenient: boolean
+  /** Where the bytes are not all there: how to look at a place. */
+  readonly window: Window | undefined
 }
 
 interface ObjectStream {
@@ -84,6 +88,20 @@ export function withRepair<T>(bytes: Uint8Array, use: (view: PdfView) => T): T {
   }
 }
 
+/**
+ * Runs `use` on a file of which only what is looked at is read. Rebuilding would need all of it, so what is broken
+ * is refused.
+ */
+export function withSparse<T>({ bytes, window }: SparseFile, use: (view: PdfView) => T): T {
+  try {
+    return use(openStrict(bytes, checkHeader(bytes), window))
+  } catch (fault) {
+    if (fault instanceof SyntaxFault)
+      throw new PdfRefusal('damaged', `${fault.message}; not mended by ranges`)
+    throw fault
+  }
+}
+
 function isBroken(fault: unknown): boolean {
   return fault instanceof SyntaxFault || (fault instanceof PdfRefusal && fault.code === 'no_pages')
 }
@@ -105,6 +123,7 @@ function makeFile(
   bias: number,
   sections: XrefSection[],
   repaired: boolean,
+  window?: Window,
 ): PdfFile {
   return {
     bytes,
@@ -118,6 +137,7 @@ function makeFile(
     inflated: 0,
     scanned: 0,
     lenient: false,
+    window,
   }
 }
 
@@ -146,13 +166,14 @@ function checkHeader(bytes: Uint8Array): Header {
   return { offset, version: /^\d\.\d$/.test(version) ? version : '1.4' }
 }
 
-function openStrict(bytes: Uint8Array, header: Header): PdfView {
+function openStrict(bytes: Uint8Array, header: Header, window?: Window): PdfView {
   const named = lastStartxref(bytes)
   if (named === undefined) throw new SyntaxFault('no startxref')
-  const { offset, bias } = locateSection(bytes, named, header.offset)
-  const sections = readChain(bytes, offset, bias)
+  const locate = (visible: Uint8Array) => locateSection(visible, named, header.offset)
+  const { offset, bias } = window ? window(named, locate) : locate(bytes)
+  const sections = readChain(bytes, offset, bias, window)
   refuseEncryption(sections)
-  return viewOf(makeFile(bytes, header, bias, sections, false))
+  return viewOf(makeFile(bytes, header, bias, sections, false, window))
 }
 
 /** Absolute offset of the section the last `startxref` of these bytes means; undefined if it means none. */
@@ -199,7 +220,7 @@ function isSectionStart(bytes: Uint8Array, at: number): boolean {
   return takeKeyword(c, 'obj')
 }
 
-function readChain(bytes: Uint8Array, from: number, bias: number): XrefSection[] {
+function readChain(bytes: Uint8Array, from: number, bias: number, window?: Window): XrefSection[] {
   const sections: XrefSection[] = []
   const seen = new Set<number>()
   const budget = sectionBudget()
@@ -208,12 +229,23 @@ function readChain(bytes: Uint8Array, from: number, bias: number): XrefSection[]
     if (seen.has(offset)) break
     if (sections.length >= MAX_SECTIONS) throw new PdfRefusal('too_complex', 'revision count')
     seen.add(offset)
-    const section = readSection(bytes, offset, bias, budget)
+    const section: XrefSection = window
+      ? readDistantSection(window, offset, bias, budget)
+      : readSection(bytes, offset, bias, budget)
     sections.push(section)
     const previous: PdfValue | undefined = section.trailer.get('Prev')
     offset = typeof previous === 'number' && previous > 0 ? previous + bias : undefined
   }
   return sections
+}
+
+function readDistantSection(window: Window, at: number, bias: number, budget: SectionBudget): XrefSection {
+  const section = window(at, (visible) => readSection(visible, at, bias, budget))
+  const supplement = section.trailer.get('XRefStm')
+  if (typeof supplement !== 'number' || section.form !== 'table') return section
+  // The supplement of a hybrid section stands elsewhere: once it is there, the section is read with it.
+  window(supplement + bias, (visible) => readSection(visible, supplement + bias, bias, budget))
+  return window(at, (visible) => readSection(visible, at, bias, budget))
 }
 
 /** Our own rule: /Encrypt in any trailer of the chain means encrypted, whatever else opens. */
@@ -263,7 +295,9 @@ function readExactly(view: PdfView, num: number, entry: XrefEntry, depth: number
   if (known !== undefined) return known
   let object: IndirectObject
   try {
-    object = readIndirect(file.bytes, entry.offset, (value) => resolve(view, value, depth + 1))
+    const read = (bytes: Uint8Array) =>
+      readIndirect(bytes, entry.offset, (value) => resolve(view, value, depth + 1))
+    object = file.window ? file.window(entry.offset, read, ({ end }) => end) : read(file.bytes)
   } catch (fault) {
     if (fault instanceof SyntaxFault) countScan(file, fault.reach - entry.offset)
     throw fault

@@ -53,6 +53,7 @@ export {
   type PrepareOptions,
   prepareDocumentTimestamp,
   prepareSignature,
+  prepareSignatureOf,
 } from './sign.ts'
 export {
   type CmsOptions,
@@ -78,3 +79,4 @@ export {
   validatePdf,
 } from './validate.ts'
 export { normalizePdf } from './normalize.ts'
+export type { PdfSource } from './source.ts'

@@ -6,7 +6,14 @@ import {
   type Signer,
   type SigningDigest,
 } from '@yinxin/pki'
-import { finishSignature, type PreparedSignature, type PrepareOptions, prepareSignature } from './sign.ts'
+import {
+  finishSignature,
+  type PreparedSignature,
+  type PrepareOptions,
+  prepareSignature,
+  prepareSignatureOf,
+} from './sign.ts'
+import type { PdfSource } from './source.ts'
 
 /** What turns a digest into a CMS signature. */
 export interface CmsOptions {
@@ -52,13 +59,17 @@ export async function signPrepared(
   })
 }
 
-/** Signs in one call and returns only what has to be appended to the file. */
-export async function signDelta(pdf: Uint8Array, options: SignOptions): Promise<Uint8Array> {
-  const prepared = prepareSignature(pdf, {
+/** Signs in one call and returns only what has to be appended to the file, which may be read by ranges. */
+export async function signDelta(pdf: Uint8Array | PdfSource, options: SignOptions): Promise<Uint8Array> {
+  const prepareOptions = {
     ...options,
     digestAlgorithm: digestForSigning(options.signer.algorithm),
     reserveBytes: options.reserveBytes ?? reserveFor(options),
-  })
+  }
+  const prepared =
+    pdf instanceof Uint8Array
+      ? prepareSignature(pdf, prepareOptions)
+      : prepareSignatureOf(pdf, prepareOptions)
   return finishSignature(prepared, await signPrepared(prepared, options))
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SigningDigest } from '@yinxin/pki'
 import { type Appearance, writePrepared } from './appearance.ts'
-import { catalogOf, fetchObject, type PdfView, resolve, resolveDict, withRepair } from './file.ts'
+import { catalogOf, fetchObject, type PdfView, resolve, resolveDict, withRepair, withSparse } from './file.ts'
 import { type EmptyField, type FormState, readForm, writeForm } from './form.ts'
 import { digestAfter, type HashState } from './hash-state.ts'
 import { type FieldLock, locksIn, lockToken, mdpReferences, refuseBrokenSeed, seedLockOf } from './locks.ts'
@@ -10,6 +10,7 @@ import { type PdfPage, pageAt, pageOf } from './pages.ts'
 import { displayRectOf, type Placed, type Placement, placeOnPage } from './placement.ts'
 import { PdfRefusal } from './refusal.ts'
 import { dateToken, formatNumber, textToken } from './serialise.ts'
+import { hashSource, openSparse, type PdfSource } from './source.ts'
 import { beginUpdate, type Update } from './update.ts'
 
 export interface PrepareOptions {
@@ -58,6 +59,14 @@ export function prepareSignature(pdf: Uint8Array, options: PrepareOptions): Prep
   return withRepair(pdf, (view) => prepare(view, options, 'signature'))
 }
 
+/**
+ * As `prepareSignature`, for a file that is read by ranges: only its structure is looked at, and its bytes pass
+ * through the hash in pieces. The file is not mended; one with a broken cross-reference is refused.
+ */
+export function prepareSignatureOf(source: PdfSource, options: PrepareOptions): PreparedSignature {
+  return withSparse(openSparse(source), (view) => prepare(view, options, 'signature', source))
+}
+
 /** First phase of a document timestamp (ISO 32000-2 §12.8.5): `digest` goes to the authority, its token is the CMS. */
 export function prepareDocumentTimestamp(
   pdf: Uint8Array,
@@ -70,7 +79,7 @@ export function prepareDocumentTimestamp(
 
 type Kind = 'signature' | 'timestamp'
 
-function prepare(view: PdfView, options: PrepareOptions, kind: Kind): PreparedSignature {
+function prepare(view: PdfView, options: PrepareOptions, kind: Kind, source?: PdfSource): PreparedSignature {
   // 1. Look at what is there, refuse before writing anything.
   const catalog = catalogOf(view)
   const form = readForm(view, catalog.dict)
@@ -97,7 +106,7 @@ function prepare(view: PdfView, options: PrepareOptions, kind: Kind): PreparedSi
   attachToPages(view, update, widgets)
   writeForm(view, update, form, catalog, widgets, options.certify ? signature.num : undefined)
   update.finish()
-  return close(view, update, signature, fieldName, options)
+  return close(view, update, signature, fieldName, options, source)
 }
 
 /** Close enough to spare the buffer from growing: what is reserved, what is drawn, and some structure. */
@@ -372,6 +381,7 @@ function close(
   signature: OpenSignature,
   fieldName: string,
   options: PrepareOptions,
+  source: PdfSource | undefined,
 ): PreparedSignature {
   const prefix = view.file.bytes
   const { sink } = update
@@ -392,7 +402,10 @@ function close(
   }
   const digest = hashState
     ? digestAfter(hashState, [head, tail])
-    : createHash(digestAlgorithm).update(prefix).update(head).update(tail).digest()
+    : (source ? hashSource(source, digestAlgorithm) : createHash(digestAlgorithm).update(prefix))
+        .update(head)
+        .update(tail)
+        .digest()
   return {
     delta,
     byteRange,
