@@ -1,5 +1,6 @@
 /**
  * Measured figures, each against unavoidable work in the same run: `npm run bench [-- PREFIX…] [--json]`.
+ * npm puts a banner before the output of `npm run bench -- --json`; `npm run -s bench -- --json` has none.
  * With prefixes only the figures that start so are measured and shown. With --json one object of figure
  * names to numbers is all that standard output gets. What cannot be measured here is left out and said
  * on standard error, never invented.
@@ -49,7 +50,9 @@ for (const suite of suites) {
 const shown = Object.entries(figures).filter(
   ([name]) => positionals.length === 0 || positionals.some((wish) => name.startsWith(wish)),
 )
-if (values.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(shown))}\n`)
+// `npm run bench --json` keeps the option for itself, and then prints no banner of its own.
+if (values.json || process.env.npm_config_json === 'true')
+  process.stdout.write(`${JSON.stringify(Object.fromEntries(shown))}\n`)
 else for (const [name, value] of shown) process.stdout.write(`${name.padEnd(40)} ${format(value)}\n`)
 
 function format(value: number): string {
