@@ -126,6 +126,17 @@ describe('extending a signed file', () => {
     )
   })
 
+  it('asks an authority with longer tokens a second time, with room for them', async () => {
+    let asked = 0
+    const timestamp = (...question: Parameters<typeof pki.timestamp>) => {
+      asked++
+      return pki.timestamp(...question)
+    }
+    const stamped = await timestampPdf(samplePdf(), { timestamp, timestampBytes: 64 })
+    expect(asked).toBe(2)
+    expect(verifyPdf(stamped, { trust }).documentTimestamps).toMatchObject([{ status: 'valid' }])
+  })
+
   it('stamps a file that nobody signed, and one certified against any change', async () => {
     const stamped = await timestampPdf(samplePdf(), { timestamp: pki.timestamp })
     expect(verifyPdf(stamped, { trust }).documentTimestamps).toMatchObject([

@@ -24,7 +24,7 @@ export type TimestampSource = (
 
 export interface TimestampOptions {
   readonly timestamp: TimestampSource
-  /** The most a token of this authority takes; 8 KB when left out. */
+  /** What a token of this authority takes; 4 KB when left out. A longer one costs a second question. */
   readonly timestampBytes?: number
   /** Of the document timestamp; SHA-256 when left out. */
   readonly digestAlgorithm?: SigningDigest
@@ -113,11 +113,20 @@ function join(pdf: Uint8Array, delta: Uint8Array): Uint8Array {
   return whole
 }
 
+/** Room for the token of most authorities; one that needs more is asked again with room for that. */
+const USUAL_TOKEN_BYTES = 4096
+
 async function addTimestamp(file: Growing, options: Partial<TimestampOptions>): Promise<void> {
-  const { timestamp, timestampBytes = 8192, digestAlgorithm = 'sha256' } = options
+  const { timestamp, digestAlgorithm = 'sha256' } = options
   if (!timestamp) throw new PdfRefusal('timestamp_needed')
-  const prepared = prepareDocumentTimestamp(file.bytes, { reserveBytes: timestampBytes, digestAlgorithm })
-  const token = await timestamp(prepared.digest, digestAlgorithm)
+  const stamp = async (reserveBytes: number) => {
+    const prepared = prepareDocumentTimestamp(file.bytes, { reserveBytes, digestAlgorithm })
+    return { prepared, token: await timestamp(prepared.digest, digestAlgorithm) }
+  }
+  const reserveBytes = options.timestampBytes ?? USUAL_TOKEN_BYTES
+  let { prepared, token } = await stamp(reserveBytes)
+  // Tokens of one authority differ by a few bytes: serial numbers, signatures.
+  if (token.length > reserveBytes) ({ prepared, token } = await stamp(token.length + 128))
   file.bytes = join(file.bytes, finishSignature(prepared, token))
 }
 
