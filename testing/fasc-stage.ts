@@ -7,6 +7,8 @@
  *     await fasc.close()
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
+import type { Clock } from '../apps/server/src/clock.ts'
+import type { Environment } from '../apps/server/src/config.ts'
 import { drawSampleContract } from '../apps/server/src/sandbox/sample-contract.ts'
 import { logInFasc } from './fasc-client.ts'
 import { openStage, type StageCompany } from './stage.ts'
@@ -30,8 +32,16 @@ export type FascStage = Awaited<ReturnType<typeof openFascStage>>
 /** An id that nothing has. */
 export const NOBODY = '0123456789abcdef0123456789abcdef'
 
-export async function openFascStage() {
-  const stage = await openStage({ environment: { YINXIN_UPLOAD_LIMIT_BYTES: '300000' } })
+export async function openFascStage(options: { environment?: Environment; clock?: Clock } = {}) {
+  const stage = await openStage({
+    environment: {
+      YINXIN_UPLOAD_LIMIT_BYTES: '300000',
+      // Tests are faster than programs; the pace has a test of its own.
+      YINXIN_FASC_CALLS_PER_SECOND: '1000',
+      ...options.environment,
+    },
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  })
   const corp = await stage.company('示例科技有限公司')
   const other = await stage.company('另一科技有限公司', await stage.person('周七'))
   const makeApp = (company: StageCompany) =>

@@ -194,6 +194,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     evidencePackage,
     webhooks,
     baseUrl: config.baseUrl,
+    callsPerSecond: config.fascCallsPerSecond,
   })
 
   // The outside: HTTP, and each room's routes.

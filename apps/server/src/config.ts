@@ -51,6 +51,8 @@ export interface Config {
   workerConcurrency: number
   /** Pauses before a callback that was not acknowledged is sent again. */
   callbackRetryMs: number[]
+  /** Calls of one app to one interface of the compatible API. */
+  fascCallsPerSecond: number
   allowSimulators: boolean
   logLevel: string
 }
@@ -214,6 +216,12 @@ export const settings = {
     zh: '回调未被确认时，再次发送前等待的秒数（逗号分隔，依次为第 2、3、4 次）；联调时可设短一些。',
     en: 'Seconds to wait before a callback that was not acknowledged is sent a second, third and fourth time, separated by commas; make them shorter while you integrate.',
   },
+  YINXIN_FASC_CALLS_PER_SECOND: {
+    schema: wholeNumber(1, 100_000),
+    default: '20',
+    zh: '兼容接口（/api/v5）中每个应用对每个接口每秒的调用次数上限（按进程计）。',
+    en: 'Calls per second of one app to one interface of the compatible API (/api/v5), counted per process.',
+  },
   YINXIN_ALLOW_SIMULATORS: {
     schema: z.enum(['0', '1']).transform((value) => value === '1'),
     default: '0',
@@ -312,6 +320,7 @@ export function readConfig(
     trustProxy: value<string[] | undefined>('YINXIN_TRUST_PROXY') ?? [],
     workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
     callbackRetryMs: value('YINXIN_CALLBACK_RETRY_SECONDS'),
+    fascCallsPerSecond: value('YINXIN_FASC_CALLS_PER_SECOND'),
     allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
     logLevel: value('YINXIN_LOG_LEVEL'),
   }

@@ -11,6 +11,7 @@ const BY_REFUSAL: Record<string, string> = {
   fasc_nonce_used: '100003',
   fasc_header_invalid: '100003',
   too_many_requests: '100004',
+  fasc_too_fast: '100004',
   fasc_not_implemented: '100008',
   fasc_path_unknown: '100008',
   fasc_header_missing: '100012',

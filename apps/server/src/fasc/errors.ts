@@ -73,6 +73,11 @@ export const refuse = defineRefusals({
     zh: '发起方必须是本应用所属的企业。',
     en: 'The initiator must be the company that this app belongs to.',
   },
+  fasc_too_fast: {
+    kind: 'limited',
+    zh: '调用过于频繁：每个应用对每个接口每秒最多 {limit} 次，请稍后重试。',
+    en: 'Too many calls: an app may call an interface {limit} times per second. Try again shortly.',
+  },
   fasc_upload_unknown: {
     kind: 'not_found',
     zh: 'fddFileUrl 不存在：{url}',

@@ -41,6 +41,26 @@ describe('the signature', () => {
   })
 })
 
+describe('the pace', () => {
+  it('is so many calls a second of one app to one interface; bad signatures do not count', async () => {
+    const clock = manualClock(new Date())
+    const own = await openFascStage({ environment: { YINXIN_FASC_CALLS_PER_SECOND: '5' }, clock })
+    try {
+      await Promise.all(Array.from({ length: 8 }, () => own.corpGet({ secret: 'wrong' })))
+      const answers = await Promise.all(Array.from({ length: 8 }, () => own.corpGet()))
+      expect(answers.filter((answer) => answer.code === '100000')).toHaveLength(5)
+      for (const answer of answers.filter((one) => one.code !== '100000'))
+        expect(answer).toMatchObject({ status: 403, code: '100004', reason: 'fasc_too_fast' })
+      const other = await own.raw('/seal/get-list', { openCorpId: hex(own.corp.corpId) })
+      expect(other.code).toBe('100000')
+      clock.advance(1000)
+      expect((await own.corpGet()).code).toBe('100000')
+    } finally {
+      await own.close()
+    }
+  })
+})
+
 describe('who is not let in', () => {
   it('lets a good request in, and answers with its number', async () => {
     const answer = await corpGet()

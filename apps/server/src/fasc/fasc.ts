@@ -51,11 +51,13 @@ export interface FascDeps {
   webhooks: Webhooks
   /** Without a slash at the end. */
   baseUrl: string
+  /** Of one app to one interface. */
+  callsPerSecond: number
 }
 
 export interface Fasc {
   /** Answers a call: checks who sends it and does what its path names. @throws Refusal */
-  call(path: string, request: Omit<GateRequest, 'isTokenCall'>): Promise<unknown>
+  call(path: string, request: Omit<GateRequest, 'isTokenCall' | 'path'>): Promise<unknown>
   /** Takes the content of an announced upload. */
   receive(token: string, content: AsyncIterable<Uint8Array>): Promise<void>
   /** What a download link opens. */
@@ -96,8 +98,10 @@ export function createFasc(deps: FascDeps): Fasc {
     paths: [TOKEN_PATH, ...Object.keys(endpoints)],
 
     async call(path, request) {
-      const caller = await gate.admit({ ...request, isTokenCall: path === TOKEN_PATH })
-      if (path === TOKEN_PATH) {
+      const isTokenCall = path === TOKEN_PATH
+      const isKnown = isTokenCall || VENDOR_PATHS.has(path)
+      const caller = await gate.admit({ ...request, isTokenCall, path: isKnown ? path : 'unknown' })
+      if (isTokenCall) {
         return { accessToken: await tokens.issue(caller), expiresIn: String(TOKEN_LIFE_MS / 1000) }
       }
       const handle = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined

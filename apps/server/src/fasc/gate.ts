@@ -5,6 +5,7 @@ import type { Clock } from '#src/clock.ts'
 import type { Db } from '#src/db/db.ts'
 import { fascSignature } from '#src/webhooks/webhooks.ts'
 import { refuse } from './errors.ts'
+import { createPace } from './pace.ts'
 import { useNonce } from './store.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -19,6 +20,8 @@ export interface GateRequest {
   header(name: string): string
   /** As sent, not yet parsed; empty when none came. */
   bizContent: string
+  /** Of the interface; one name for all that do not exist. */
+  path: string
   /** The call that gets a token cannot carry one. */
   isTokenCall: boolean
 }
@@ -51,7 +54,9 @@ export function createGate(deps: {
   clock: Clock
   accounts: Pick<Accounts, 'appByAppId'>
   tokens: Pick<Tokens, 'isValid'>
+  callsPerSecond: number
 }) {
+  const pace = createPace(deps.callsPerSecond)
   return {
     /** @throws the refusal that says what is missing or wrong */
     async admit(request: GateRequest): Promise<FascCaller> {
@@ -79,7 +84,9 @@ export function createGate(deps: {
       // An unknown, a switched-off and a badly signed app look the same from outside.
       if (!isSigned(request, app?.secret ?? '') || app === null) throw refuse('fasc_signature_invalid')
 
-      // 3. Only a valid signature uses a nonce up: nobody else can burn an app's nonces.
+      // 3. Only a valid signature counts as a call of the app and uses a nonce up: nobody else can burn an app's nonces.
+      if (!pace.take(appId, request.path, new Date(nowMs)))
+        throw refuse('fasc_too_fast', { limit: deps.callsPerSecond })
       const until = new Date(nowMs + NONCE_LIFE_MS)
       if (!(await deps.db.work((tx) => useNonce(tx, appId, nonce, until)))) throw refuse('fasc_nonce_used')
 
