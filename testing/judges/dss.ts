@@ -75,8 +75,10 @@ const RUN_LIMIT_MS = 500_000
 
 /** Whether DSS can be asked. Says so loudly where Java or Maven is missing, and fails there if CI=true. */
 export function hasDss(context: { skip(note?: string): void }): boolean {
-  const missing = (['java', 'mvn'] as const).filter((tool) => spawnSync(tool, ['-version']).error)
-  if (missing.length === 0 || existsSync(builtFolder())) return true
+  // Maven is needed only until the program is built.
+  const tools = existsSync(builtFolder()) ? ['java'] : ['java', 'mvn']
+  const missing = tools.filter((tool) => spawnSync(tool, ['-version']).error)
+  if (missing.length === 0) return true
   if (process.env.CI === 'true') throw new Error(`the judge DSS needs ${missing.join(' and ')}`)
   console.warn(`SKIPPED: the judge DSS needs ${missing.join(' and ')}`)
   context.skip(`missing: ${missing.join(', ')}`)
