@@ -11,6 +11,7 @@ import { createKeyedHash, type KeyedHash } from './keyed-hash.ts'
 import { type Login, parseLogin } from './login.ts'
 import { type CodeBudgets, createLoginCodes, forgetLoginCodes, type Stranger } from './login-codes.ts'
 import { createMembers, type Members } from './members.ts'
+import { createOwnPassword, type OwnPassword } from './own-password.ts'
 import { checkPassword, hashPassword, isPassword } from './password.ts'
 import { createPasswordGuard, forgetFailures } from './password-guard.ts'
 import {
@@ -67,7 +68,7 @@ export interface ProvenPerson {
 }
 
 /** Every method opens its own transaction (worker role) unless it takes `tx`; call those before you open yours. */
-export interface Accounts {
+export interface Accounts extends OwnPassword {
   /** The caller behind a cookie or a bearer token; null when neither opens anything. */
   authenticate(tokens: {
     cookieToken?: string | undefined
@@ -180,6 +181,7 @@ export function createAccounts({
 
     session: (token) => callerOfToken(db, clock, token),
     requestLoginCode: (input) => codes.request(input),
+    ...createOwnPassword({ db, clock, audit, codes, guard, withCode }),
 
     async register({ login: text, code, password, name }) {
       const login = parseLogin(text)

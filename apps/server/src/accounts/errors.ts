@@ -51,6 +51,11 @@ export const refuse = defineRefusals({
     zh: '该账号已注册，请直接登录。',
     en: 'This login is registered already. Log in instead.',
   },
+  old_password_wrong: {
+    kind: 'forbidden',
+    zh: '原密码不正确。忘记密码可改用验证码设置。',
+    en: 'The old password is wrong. If you forgot it, set a new one with a code.',
+  },
   password_weak: {
     kind: 'invalid',
     zh: '密码至少 8 位，不能只有数字或单一字符，也不能包含账号。',

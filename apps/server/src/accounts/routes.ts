@@ -122,6 +122,32 @@ export function addAccountRoutes({ http, accounts, environment }: AccountRoutesD
     handle: async ({ caller, body }) => describe(await accounts.actAs(caller, body.subjectId)),
   })
 
+  route({
+    method: 'POST',
+    url: '/api/v1/me/password-codes',
+    summary: 'Sends a one-time code to the login of the session, with which a password can be set.',
+    access: 'session',
+    answer: z.object({ sentTo: z.string(), expiresAt: z.iso.datetime() }),
+    status: 202,
+    rateLimit: publicPace,
+    handle: async ({ caller, lang }) => {
+      const { sentTo, expiresAt } = await accounts.sendPasswordCode(caller, lang)
+      return { sentTo, expiresAt: expiresAt.toISOString() }
+    },
+  })
+
+  route({
+    method: 'PUT',
+    url: '/api/v1/me/password',
+    summary: 'Sets or replaces the password, with the old one or a fresh code; all other sessions end.',
+    access: 'session',
+    body: wire.passwordInput,
+    answer: null,
+    rateLimit: publicPace,
+    example: { body: { password: 'a new password 1', code: '123456' } },
+    handle: async ({ caller, body }) => accounts.setPassword(caller, body),
+  })
+
   addCorpRoutes(http, accounts)
   addAppRoutes(http, accounts)
 }

@@ -115,6 +115,18 @@ export async function endSession(tx: Tx, clock: Clock, sessionId: string): Promi
     .execute()
 }
 
+/** Ends every session of the caller's account but the caller's own. Worker role. */
+export async function endOtherSessions(tx: Tx, clock: Clock, caller: SessionCaller): Promise<void> {
+  await tx
+    .$extendTables<AccountTables>()
+    .updateTable('session')
+    .set({ ended_at: clock.now() })
+    .where('account_id', '=', caller.accountId)
+    .where('id', '!=', caller.sessionId)
+    .where('ended_at', 'is', null)
+    .execute()
+}
+
 /** Forgets sessions that ended a while ago, by sign-out, by idleness or by age. Worker role. */
 export async function forgetSessions(tx: Tx, now: Date): Promise<void> {
   const endedBefore = new Date(now.getTime() - sessionRules.keptMs)

@@ -85,6 +85,10 @@ export const registrationInput = z.object({
   name: nameInput.optional(),
 })
 export const sessionInput = z.union([z.object({ login, password }), z.object({ login, code })])
+export const passwordInput = z.union([
+  z.strictObject({ password, oldPassword: password }),
+  z.strictObject({ password, code }),
+])
 export const actingInput = z.object({ subjectId: z.uuid() })
 export const memberInput = z.object({ login, role: z.enum(['admin', 'member']) })
 export const appInput = z.object({
