@@ -13,6 +13,7 @@ import { type ChainBlock, judgeChain, type TrustStore } from './chain.ts'
 import { type ConclusionText, conclusionText } from './conclusion.ts'
 import { readStore } from './dss.ts'
 import { leniently, resolve, withRepair } from './file.ts'
+import { integrityBlocks } from './integrity.ts'
 import { containersOf, readable } from './needs.ts'
 import { nameOf, stringBytes } from './objects.ts'
 import type { PdfVerification, Problem, SignatureReport } from './report.ts'
@@ -312,81 +313,6 @@ function latestBefore(item: Item, items: readonly Item[]): Date | undefined {
     .flatMap(({ token }) => (token ? [token.genTime] : []))
   return times.sort((a, b) => b.getTime() - a.getTime())[0]
 }
-
-function integrityBlocks(report: SignatureReport | undefined): Block[] {
-  if (!report)
-    return [{ block: 'format', indication: 'FAILED', subIndication: 'FORMAT_FAILURE', problems: [] }]
-  const blocks: Block[] = []
-  for (const [block, codes, subIndication] of INTEGRITY) {
-    const problems = report.problems.filter(({ code, severity }) => severity === 'error' && codes.has(code))
-    if (problems.length === 0) blocks.push({ block, indication: 'PASSED', problems: [] })
-    else {
-      const open = subIndication === 'SIG_CONSTRAINTS_FAILURE' || problems.every(({ code }) => OPEN.has(code))
-      const sub =
-        open && block === 'cryptography' ? 'CRYPTO_CONSTRAINTS_FAILURE' : hashed(problems, subIndication)
-      blocks.push({ block, indication: open ? 'INDETERMINATE' : 'FAILED', subIndication: sub, problems })
-    }
-  }
-  const known = new Set(INTEGRITY.flatMap(([, codes]) => [...codes]))
-  const rest = report.problems.filter(({ code, severity }) => severity === 'error' && !known.has(code))
-  // What no rule here knows is never passed over.
-  if (rest.length > 0)
-    blocks.push({ block: 'format', indication: 'FAILED', subIndication: 'FORMAT_FAILURE', problems: rest })
-  return blocks
-}
-
-function hashed(problems: readonly Problem[], otherwise: SubIndication): SubIndication {
-  const wrong = problems.some(({ code }) => HASH.has(code))
-  return wrong && otherwise === 'SIG_CRYPTO_FAILURE' ? 'HASH_FAILURE' : otherwise
-}
-
-const HASH = new Set([
-  'digest-mismatch',
-  'content_hash_mismatch',
-  'timestamp-imprint-mismatch',
-  'content-mismatch',
-])
-const OPEN = new Set(['unsupported-digest', 'unsupported-signature'])
-const CRYPTOGRAPHY = new Set([
-  ...HASH,
-  ...OPEN,
-  'signature-mismatch',
-  'ess-mismatch',
-  'algorithm-mismatch',
-  'timestamp-purpose',
-])
-const CHANGES = new Set([
-  'changed_after_signing',
-  'docmdp_violation',
-  'fieldmdp_violation',
-  'entry_beyond_signature',
-  'trailing_bytes',
-  'revision_bypassed',
-  'signature_removed',
-  'timestamp_invalid',
-  'subfilter_unsupported',
-])
-const FORMAT = new Set([
-  'byterange_malformed',
-  'byterange_not_from_start',
-  'byterange_outside_file',
-  'byterange_gap_is_not_contents',
-  'contents_not_hexadecimal',
-  'contents_missing',
-  'cms_unreadable',
-  'unreadable',
-  'several_signers',
-  'not_a_revision',
-  'content-missing',
-  'content-type-mismatch',
-  'message-digest-missing',
-  'signed-attributes-missing',
-])
-const INTEGRITY: readonly (readonly [Block['block'], ReadonlySet<string>, SubIndication])[] = [
-  ['format', FORMAT, 'FORMAT_FAILURE'],
-  ['cryptography', CRYPTOGRAPHY, 'SIG_CRYPTO_FAILURE'],
-  ['changes', CHANGES, 'SIG_CONSTRAINTS_FAILURE'],
-]
 
 function signerOf(report: SignatureReport | undefined): Certificate | undefined {
   const [der] = report?.certificate ? report.certificates : []

@@ -1,0 +1,156 @@
+import { type Appearance, writePrepared } from './appearance.ts'
+import { type PdfView, resolve, resolveDict } from './file.ts'
+import type { EmptyField } from './form.ts'
+import { type FieldLock, lockToken } from './locks.ts'
+import { isRef, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
+import { type PdfPage, pageOf } from './pages.ts'
+import { displayRectOf, type Placed, type Placement } from './placement.ts'
+import { PdfRefusal } from './refusal.ts'
+import { formatNumber, textToken } from './serialise.ts'
+import type { Update } from './update.ts'
+
+export interface Place {
+  readonly placement: Placement
+  readonly page: PdfPage
+  readonly placed: Placed
+}
+
+export interface Drawn extends Place {
+  readonly form: number
+}
+
+/** Writes each appearance once, however often it is placed, and a small upright form for each place. */
+export function writeAppearances(update: Update, places: readonly Place[]): Drawn[] {
+  const bases = new Map<object, number>()
+  return places.map((place) => {
+    const { appearance, rect } = place.placement
+    let base = bases.get(appearance)
+    if (base === undefined) {
+      base = writeBase(update, appearance)
+      bases.set(appearance, base)
+    }
+    return { ...place, form: writeUprightForm(update, appearance, base, rect, place.placed.matrix) }
+  })
+}
+
+function writeBase(update: Update, appearance: Appearance): number {
+  const base = update.allocate(appearance.objects.length)
+  for (const [i, object] of appearance.objects.entries()) {
+    writePrepared(update.begin(base + i), object, base)
+    update.end()
+  }
+  return base
+}
+
+function writeUprightForm(
+  update: Update,
+  appearance: Appearance,
+  base: number,
+  { width, height }: { readonly width: number; readonly height: number },
+  matrix: string,
+): number {
+  const form = update.allocate()
+  const sx = formatNumber(width / appearance.widthPt)
+  const sy = formatNumber(height / appearance.heightPt)
+  const content = `q ${sx} 0 0 ${sy} 0 0 cm /A Do Q`
+  const box = `[0 0 ${formatNumber(width)} ${formatNumber(height)}]`
+  update
+    .begin(form)
+    .ascii(`<</Type/XObject/Subtype/Form/BBox${box}/Matrix[${matrix}]`)
+    .ascii(
+      `/Resources<</XObject<</A ${base} 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
+    )
+  update.end()
+  return form
+}
+
+/** Signs a field that is there: it gains its value, and a drawing in the place it has. */
+export function fillField(
+  view: PdfView,
+  update: Update,
+  empty: EmptyField,
+  signatureNum: number,
+  appearance: Appearance | undefined,
+): void {
+  const field = new Map(empty.dict)
+  field.set('V', pdfRef(signatureNum))
+  const widget = empty.widget.num === empty.ref.num ? field : new Map(resolveDict(view, empty.widget))
+  if (appearance) {
+    const pageRef = widget.get('P')
+    const page = isRef(pageRef) ? pageOf(view, pageRef) : undefined
+    const shown = displayRectOf(view, widget.get('Rect'), page?.rotation ?? 0)
+    if (!shown) throw new PdfRefusal('field_not_visible', empty.name)
+    const base = writeBase(update, appearance)
+    const form = writeUprightForm(update, appearance, base, shown, shown.matrix)
+    widget.set('AP', new Map([['N', pdfRef(form)]]))
+    widget.delete('AS')
+  }
+  // Print and locked, as a field of our own has it (ISO 32000-2 §12.5.3).
+  widget.set('F', 132)
+  update.put(empty.ref, field)
+  if (widget !== field) update.put(empty.widget, widget)
+}
+
+export interface Widget {
+  readonly num: number
+  readonly page: PdfPage
+}
+
+/**
+ * One field merged with its widget per place; all of them name the one signature dictionary. A single field
+ * with several /Kids would be nearer to the letter of ISO 32000-2 §12.7.5.5, but poppler and MuPDF
+ * then find no valid signature, while shared dictionaries are understood everywhere.
+ */
+export function writeFields(
+  update: Update,
+  fieldName: string,
+  signatureNum: number,
+  anchorPage: PdfPage,
+  drawn: readonly Drawn[],
+  skip: number,
+  lock: FieldLock | undefined,
+): Widget[] {
+  const places = drawn.length > 0 ? drawn : [undefined]
+  const first = update.allocate(places.length)
+  // A partial name has no period; further places of a field deep in the form stand beside it at the top.
+  const baseName = fieldName.replaceAll('.', '-')
+  const locked = lock ? `/Lock${lockToken(lock)}` : ''
+  return places.map((place, i) => {
+    const page = place?.page ?? anchorPage
+    const rect = (place?.placed.rect ?? [0, 0, 0, 0]).map(formatNumber).join(' ')
+    const name = i + skip === 0 ? fieldName : `${baseName}-${i + skip + 1}`
+    update
+      .begin(first + i)
+      // Flags: print and locked (ISO 32000-2 §12.5.3).
+      .ascii(`<</Type/Annot/Subtype/Widget/F 132/P ${page.ref.num} ${page.ref.gen} R/Rect[${rect}]`)
+      .ascii(place ? `/AP<</N ${place.form} 0 R>>` : '')
+      .ascii(`/FT/Sig/T${textToken(name)}${i === 0 ? locked : ''}/V ${signatureNum} 0 R>>`)
+    update.end()
+    return { num: first + i, page }
+  })
+}
+
+/** Adds the widgets to their pages' /Annots, rewriting only the array where it is an object of its own. */
+export function attachToPages(view: PdfView, update: Update, widgets: readonly Widget[]): void {
+  const byPage = new Map<number, { page: PdfPage; refs: PdfRef[] }>()
+  for (const { num, page } of widgets) {
+    const group = byPage.get(page.ref.num) ?? { page, refs: [] }
+    group.refs.push(pdfRef(num))
+    byPage.set(page.ref.num, group)
+  }
+  const arrays = new Map<number, { ref: PdfRef; list: PdfValue[] }>()
+  for (const { page, refs } of byPage.values()) {
+    const annots = page.dict.get('Annots')
+    const existing = resolve(view, annots)
+    const list = Array.isArray(existing) ? existing : []
+    if (isRef(annots) && Array.isArray(existing)) {
+      // Two pages may share one array object: collect before writing.
+      arrays.set(annots.num, { ref: annots, list: [...(arrays.get(annots.num)?.list ?? list), ...refs] })
+      continue
+    }
+    const dict = new Map(page.dict)
+    dict.set('Annots', [...list, ...refs])
+    update.put(page.ref, dict)
+  }
+  for (const { ref, list: entries } of arrays.values()) update.put(ref, entries)
+}
