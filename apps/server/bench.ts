@@ -85,7 +85,7 @@ export async function benchCustody({
       'kms.scopeKeys.fifty': await rate(2_000, writers, () =>
         kms.createScopeKey(scope.tenantId, randomUUID()),
       ),
-      ...(await benchCertificates(ca, kms)),
+      ...(await benchCertificates(db, ca, kms)),
       'timestamps.tokens': await rate(2_000, 1, () => timestamps.stamp(digest)),
     }
   } finally {
@@ -98,6 +98,7 @@ export async function benchCustody({
 }
 
 async function benchCertificates(
+  db: ReturnType<typeof openDb>,
   ca: Awaited<ReturnType<typeof createCa>>,
   kms: Awaited<ReturnType<typeof createKms>>,
 ) {
@@ -114,7 +115,9 @@ async function benchCertificates(
       const key = kms.eventSigner('ecdsa-p256-sha256')
       const ids = { actId: randomUUID(), taskId: randomUUID(), tenantId: randomUUID() }
       const identity = { kind: 'person', name: '张三', identifier: '110***********002X' } as const
-      await ca.issueEventCertificate({ ...ids, identity, spki: key.signer.spki, at: new Date() })
+      const request = { ...ids, identity, spki: key.signer.spki, at: new Date() }
+      const issued = ca.issue(await db.work((tx) => ca.intend(tx, request)))
+      await db.work((tx) => ca.recordIssued(tx, issued))
       key.destroy()
     })
   return {

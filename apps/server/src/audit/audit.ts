@@ -1,5 +1,5 @@
 import type { Clock } from '#src/clock.ts'
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import type { AuditTables } from './tables.ts'
 
@@ -44,7 +44,7 @@ export interface Audit {
 export function createAudit({ clock }: { clock: Clock }): Audit {
   return {
     async record(tx, entry) {
-      await tx
+      const record = tx
         .$extendTables<AuditTables>()
         .insertInto('audit_record')
         .values({
@@ -59,7 +59,7 @@ export function createAudit({ clock }: { clock: Clock }): Audit {
           subject_id: entry.subjectId,
           data: JSON.stringify(entry.data ?? {}),
         })
-        .execute()
+      await later(tx, record)
     },
 
     async about(tx, subjectKind, subjectId, limit = 100) {

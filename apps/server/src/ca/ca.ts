@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import { issueCrl, PkiError, prepareIssuer, type Signer } from '@yinxin/pki'
+import { issueCrl, type NameAttributes, PkiError, prepareIssuer, type Signer } from '@yinxin/pki'
 import type { Clock } from '#src/clock.ts'
-import { coalesce } from '#src/coalesce.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import type { Kms } from '#src/kms/kms.ts'
 import { refuse } from './errors.ts'
 import { type EventIdentity, eventSubject } from './event-subject.ts'
 import { addYears, newSerial, openAuthority } from './founding.ts'
-import { createCaStore } from './store.ts'
+import { createCaStore, insertIntent, insertIssued } from './store.ts'
 import type { CertificateRevocationReason } from './tables.ts'
 
 export type { EventIdentity } from './event-subject.ts'
@@ -23,6 +22,13 @@ export interface EventCertificateRequest {
   spki: Uint8Array
   /** The time of the act; the certificate is good from a minute before it. */
   at: Date
+}
+
+/** A certificate that may be issued. */
+export interface CertificateIntent {
+  request: EventCertificateRequest
+  subject: NameAttributes
+  serial: Uint8Array
 }
 
 export interface EventCertificate {
@@ -47,12 +53,16 @@ export interface Ca {
   anchors(): { rootDer: Uint8Array; issuingDer: Uint8Array; tsaDer: Uint8Array }
   /** The issuing CA and the root. */
   chain(): Uint8Array[]
+  /** Writes into the caller's transaction what is going to be certified for one act. */
+  intend(tx: Tx, request: EventCertificateRequest): Promise<CertificateIntent>
   /**
-   * Issues the certificate of one act: intent stored, linted, signed, stored. Opens its own transactions;
-   * concurrent calls share their commits.
+   * Builds, lints and signs. To be called once the intent has committed, so that the register knows of every
+   * certificate that can exist.
    * @throws Refusal `certificate_name_unfit`
    */
-  issueEventCertificate(request: EventCertificateRequest): Promise<EventCertificate>
+  issue(intent: CertificateIntent): EventCertificate
+  /** Enters a certificate into the register, in the transaction that makes its act true. */
+  recordIssued(tx: Tx, issued: EventCertificate): Promise<void>
   /** @throws Refusal `certificate_not_found` */
   revoke(serialHex: string, reason: CertificateRevocationReason): Promise<void>
   /** The current revocation list of the issuing CA, DER; the same until something is revoked or a day has passed. */
@@ -97,23 +107,12 @@ export async function createCa({ db, clock, kms, baseUrl, organization }: CaDeps
     caIssuerUrls: [urls.caIssuerUrl],
   })
   const chain = [issuing.certificate.der, root.certificate.der]
-  const storeIntent = coalesce(async (rows: Parameters<typeof store.insertIntents>[0]) => {
-    await store.insertIntents(rows)
-    return rows.map(() => undefined)
-  })
-  const storeIssued = coalesce(async (rows: Parameters<typeof store.insertIssued>[0]) => {
-    await store.insertIssued(rows)
-    return rows.map(() => undefined)
-  })
 
-  async function issueEventCertificate(request: EventCertificateRequest): Promise<EventCertificate> {
-    // 1. What will be certified.
+  async function intend(tx: Tx, request: EventCertificateRequest): Promise<CertificateIntent> {
     const subject = eventSubject(request.identity)
     const serial = newSerial()
-    const serialHex = serial.toString('hex')
-    // 2. The register knows of it before the key is used.
-    await storeIntent({
-      serial: serialHex,
+    await insertIntent(tx, {
+      serial: serial.toString('hex'),
       act_id: request.actId,
       task_id: request.taskId,
       tenant_id: request.tenantId,
@@ -123,7 +122,10 @@ export async function createCa({ db, clock, kms, baseUrl, organization }: CaDeps
       spki_sha256: createHash('sha256').update(request.spki).digest(),
       intended_at: clock.now(),
     })
-    // 3. Built, linted, and only then signed.
+    return { request, subject, serial }
+  }
+
+  function issue({ request, subject, serial }: CertificateIntent): EventCertificate {
     const notBefore = later(new Date(request.at.getTime() - 60_000), issuing.certificate.notBefore)
     notBefore.setUTCMilliseconds(0)
     const notAfter = earlier(addYears(notBefore, eventYears), issuing.certificate.notAfter)
@@ -140,9 +142,8 @@ export async function createCa({ db, clock, kms, baseUrl, organization }: CaDeps
     } catch (error) {
       throw nameRefusal(error)
     }
-    // 4. Stored before anything is signed with it.
-    await storeIssued({ serial: serialHex, certificate: Buffer.from(certificateDer), issued_at: clock.now() })
     const fingerprintSha256 = createHash('sha256').update(certificateDer).digest('hex')
+    const serialHex = Buffer.from(serial).toString('hex')
     return { certificateDer, chain, serialHex, fingerprintSha256 }
   }
 
@@ -197,7 +198,14 @@ export async function createCa({ db, clock, kms, baseUrl, organization }: CaDeps
       tsaDer: tsa.certificate.der,
     }),
     chain: () => [...chain],
-    issueEventCertificate,
+    intend,
+    issue,
+    recordIssued: (tx, { serialHex, certificateDer }) =>
+      insertIssued(tx, {
+        serial: serialHex,
+        certificate: Buffer.from(certificateDer),
+        issued_at: clock.now(),
+      }),
     async revoke(serialHex, reason) {
       const serial = serialHex.toLowerCase()
       if (!(await store.revoke(serial, reason, clock.now())))

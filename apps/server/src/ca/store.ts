@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db, Tx } from '#src/db/db.ts'
+import { type Db, later, type Tx } from '#src/db/db.ts'
 import type { CaTables, CertificateRevocationReason } from './tables.ts'
 
 export type AuthorityRow = CaTables['ca_certificates']
@@ -30,16 +30,6 @@ export function createCaStore(db: Db) {
           .execute()
       }),
 
-    insertIntents: (rows: IntentRow[]) =>
-      db.work(async (tx) => {
-        await typed(tx).insertInto('certificate_intents').values(rows).execute()
-      }),
-
-    insertIssued: (rows: IssuedRow[]) =>
-      db.work(async (tx) => {
-        await typed(tx).insertInto('certificates_issued').values(rows).execute()
-      }),
-
     /** False when the register knows no such serial number. Revoking twice keeps the first time and reason. */
     revoke: (serial: string, reason: CertificateRevocationReason, at: Date) =>
       db.work(async (tx) => {
@@ -58,7 +48,7 @@ export function createCaStore(db: Db) {
       }),
 
     /** The newest list and the number of revocations it should have. */
-    newestCrl: () => db.work(newestCrl),
+    newestCrl: () => db.ask(newestCrl),
 
     /** Runs `make` on the newest state, alone among all processes, and stores what it returns. */
     renewCrl: (
@@ -85,16 +75,21 @@ export function createCaStore(db: Db) {
 
 export type CaStore = ReturnType<typeof createCaStore>
 
+export async function insertIntent(tx: Tx, row: IntentRow): Promise<void> {
+  await later(tx, typed(tx).insertInto('certificate_intents').values(row))
+}
+
+export async function insertIssued(tx: Tx, row: IssuedRow): Promise<void> {
+  await later(tx, typed(tx).insertInto('certificates_issued').values(row))
+}
+
 async function newestCrl(tx: Tx): Promise<{ newest: CrlRow | undefined; revokedCount: number }> {
-  const newest = await typed(tx)
-    .selectFrom('ca_crls')
-    .select(['number', 'crl', 'revoked_count', 'this_update', 'next_update'])
-    .orderBy('number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  const { count } = await typed(tx)
-    .selectFrom('certificate_revocations')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow()
-  return { newest, revokedCount: Number(count) }
+  const { rows } = await sql<{ [Column in keyof CrlRow]: CrlRow[Column] | null } & { revocations: number }>`
+    select newest.*, (select count(*) from certificate_revocations) as revocations
+    from (values (1)) as one
+    left join (
+      select number, crl, revoked_count, this_update, next_update from ca_crls order by number desc limit 1
+    ) as newest on true`.execute(tx)
+  const { revocations, ...newest } = rows[0] as (typeof rows)[number]
+  return { newest: newest.number === null ? undefined : (newest as CrlRow), revokedCount: revocations }
 }

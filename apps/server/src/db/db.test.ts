@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '#src/ids.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../testing/database.ts'
-import { type Db, openDb, type Tx } from './db.ts'
+import { type Db, later, openDb, type Tx } from './db.ts'
 
 interface NoteTables {
   notes: { id: string; tenant_id: string; text: string }
@@ -80,6 +80,51 @@ describe('tenants', () => {
       }),
     ).rejects.toThrow('midway')
     expect(await db.as(alice, texts)).toEqual(['of alice'])
+  })
+})
+
+describe('statements that nobody waits for', () => {
+  const insert = (tx: Tx, tenantId: string, text: string) =>
+    later(tx, notes(tx).insertInto('notes').values({ id: newId(), tenant_id: tenantId, text }))
+
+  it('are seen by the next statement and by their answer, and commit without one', async () => {
+    const carol = newId()
+    const seen = await db.as(carol, async (tx) => {
+      await insert(tx, carol, 'first')
+      const between = await texts(tx)
+      const last = await insert(tx, carol, 'second')
+      return { between, count: (await last.answer()).rowCount }
+    })
+    expect(seen).toEqual({ between: ['first'], count: 1 })
+    await db.as(carol, (tx) => insert(tx, carol, 'third'))
+    expect((await db.as(carol, texts)).sort()).toEqual(['first', 'second', 'third'])
+  })
+
+  it('tell what they failed of at the next statement or at the commit, and nothing of it holds', async () => {
+    const dave = newId()
+    const wrong = async (tx: Tx) => {
+      await insert(tx, dave, 'right')
+      await insert(tx, newId(), 'of another tenant')
+      await insert(tx, dave, 'behind it')
+    }
+    await expect(db.as(dave, wrong)).rejects.toThrow('row-level security')
+    const awaited = db.as(dave, async (tx) => {
+      await wrong(tx)
+      await texts(tx)
+    })
+    await expect(awaited).rejects.toThrow('row-level security')
+    expect(await db.as(dave, texts)).toEqual([])
+  })
+
+  it('are never sent when the work fails, and the connection goes on', async () => {
+    const erin = newId()
+    const failed = db.as(erin, async (tx) => {
+      await insert(tx, erin, 'never')
+      throw new Error('midway')
+    })
+    await expect(failed).rejects.toThrow('midway')
+    expect(await db.as(erin, texts)).toEqual([])
+    await expect(db.ask((tx) => insert(tx, erin, 'in a question'))).rejects.toThrow('one statement')
   })
 })
 

@@ -8,6 +8,8 @@ import { Refusal } from '#src/errors.ts'
 import { actingFor, isStalePlan, leanDialect, oneStatement } from './driver.ts'
 import { refuse } from './errors.ts'
 
+export { later } from './driver.ts'
+
 /**
  * An open transaction with no tables in its type; a room types it: `const t = tx.withTables<SealTables>()`.
  * The signature is Kysely's own without its demand for an index signature, which interfaces do not have.

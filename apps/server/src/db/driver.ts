@@ -48,6 +48,41 @@ export function oneStatement(): CompiledQuery {
 }
 const single = new WeakSet<CompiledQuery>()
 
+/** Statements that nobody waits for, and where their answers go. */
+const unhurried = new WeakMap<CompiledQuery, (answer: Promise<pg.QueryResult>) => void>()
+
+/** A builder of Kysely, or a piece of its `sql`. */
+interface Statement<Row> {
+  compile(executor: Kysely<unknown>): CompiledQuery<Row>
+}
+
+/** Sends what waits, and nothing else. */
+const flush = CompiledQuery.raw('')
+
+/**
+ * Lets a statement travel with the next one of its transaction, or with the commit, instead of waiting for its
+ * answer. Order and atomicity are those of the calls: later statements see its effects, and its failure is the
+ * error of the next statement that is awaited, or of the commit. Who needs
+ * the answer after all gets it by asking, at no cost once a later statement has taken this one along.
+ */
+export async function later<Row>(
+  tx: Kysely<unknown>,
+  statement: Statement<Row>,
+): Promise<{ answer: () => Promise<pg.QueryResult & { rows: Row[] }> }> {
+  const query = statement.compile(tx)
+  let sent: Promise<pg.QueryResult> | undefined
+  unhurried.set(query, (answer) => {
+    sent = answer
+  })
+  await tx.executeQuery(query)
+  return {
+    async answer() {
+      if (sent === undefined) await tx.executeQuery(flush)
+      return (await sent) as pg.QueryResult & { rows: Row[] }
+    },
+  }
+}
+
 interface LeanConnection extends DatabaseConnection {
   begin(): void
   end(command: 'commit' | 'rollback'): Promise<void>
@@ -77,10 +112,13 @@ function createDriver(pool: pg.Pool): Driver {
 function openConnection(client: pg.PoolClient, nameOf: (text: string) => string | undefined): LeanConnection {
   /** What waits to travel with the next statement. */
   let ahead: string[] = []
+  let waiting: CompiledQuery[] = []
+  /** Sent without anybody waiting: what they failed of is told by the next that is awaited. */
+  let unheard: Promise<unknown>[] = []
   let isBroken = false
   /** In a transaction of one statement: its end, once the statement is on its way. */
   let isSingle = false
-  let ending: Promise<pg.QueryResult> | undefined
+  let ending: Promise<{ command: string }> | undefined
   /** Plans of before a change of tables are left behind under their old names. */
   let generation = 0
 
@@ -93,53 +131,91 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
     client.query(text).catch(() => undefined)
   }
 
-  async function send(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
-    if (ending !== undefined) throw new Error('this transaction was opened for one statement')
+  function query({ sql: text, parameters }: CompiledQuery): Promise<pg.QueryResult> {
     const name = nameOf(text)
+    const values = [...parameters]
+    const answer =
+      name === undefined
+        ? client.query(text, values)
+        : client.query({ name: `${name}.${generation}`, text, values })
+    answer.catch((error: unknown) => {
+      if (isStalePlan(error)) generation += 1
+    })
+    return answer
+  }
+
+  function sendWaiting(): void {
+    for (const one of waiting.splice(0)) {
+      const answer = query(one)
+      unheard.push(answer)
+      unhurried.get(one)?.(answer)
+    }
+  }
+
+  /** Sends everything that waits, and what `last` sends, in one breath. */
+  function together<T>(last: () => T): T {
     const { stream } = client.connection
-    let answer: Promise<pg.QueryResult>
     stream.cork()
     try {
       sendAhead()
-      answer =
-        name === undefined
-          ? client.query(text, [...values])
-          : client.query({ name: `${name}.${generation}`, text, values: [...values] })
-      if (isSingle) {
-        ending = client.query('commit')
-        // Awaited by `end`, which comes later than a statement that fails.
-        ending.catch(() => undefined)
-      }
+      sendWaiting()
+      return last()
     } finally {
       stream.uncork()
     }
+  }
+
+  /** What broke a block: the first failure in it, not those that follow from it. */
+  async function cause(before: readonly Promise<unknown>[]): Promise<unknown> {
+    const outcomes = await Promise.allSettled(before)
+    return outcomes.find((one) => one.status === 'rejected')?.reason
+  }
+
+  async function send(statement: CompiledQuery): Promise<pg.QueryResult> {
+    if (ending !== undefined) throw new Error('this transaction was opened for one statement')
+    // A single select is a transaction by itself.
+    const isBare = isSingle && ahead.length === 1 && /^\s*select\b/i.test(statement.sql)
+    if (isBare) ahead = []
+    const answer = together(() => {
+      const sent = query(statement)
+      if (isSingle) {
+        ending = isBare ? sent.catch(() => ({ command: 'ROLLBACK' })) : client.query('commit')
+        // Awaited by `end`, which comes later than a statement that fails.
+        ending.catch(() => undefined)
+      }
+      return sent
+    })
+    const before = unheard
+    unheard = []
     try {
       return await answer
     } catch (error) {
-      if (isStalePlan(error)) generation += 1
-      throw error
+      throw (await cause(before)) ?? error
     }
   }
 
   return {
     begin() {
       ahead = ['begin']
+      waiting = []
+      unheard = []
       isSingle = false
       ending = undefined
     },
     async end(command) {
-      if (ahead.length > 0) {
+      if (command === 'rollback') waiting = []
+      if (ahead.length > 0 && waiting.length === 0) {
         // Nothing was sent since the beginning, so there is nothing to end.
         ahead = []
         return
       }
       try {
-        const answer = await (ending ?? client.query(command))
+        const answer = await (ending ?? together(() => client.query(command)))
         // A block that an error has aborted answers COMMIT with ROLLBACK.
         if (command === 'commit' && answer.command === 'ROLLBACK') throw new AbortedTransactionError()
       } catch (error) {
         if (!(error instanceof AbortedTransactionError)) isBroken = true
-        throw error
+        throw (await cause(unheard)) ?? error
       }
     },
     release() {
@@ -155,7 +231,16 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
         ahead.push(query.sql)
         return { rows: [] }
       }
-      const { command, rowCount, rows } = await send(query.sql, query.parameters)
+      if (query === flush) {
+        together(() => undefined)
+        return { rows: [] }
+      }
+      if (unhurried.has(query)) {
+        if (isSingle) throw new Error('this transaction was opened for one statement')
+        waiting.push(query)
+        return { rows: [] }
+      }
+      const { command, rowCount, rows } = await send(query)
       const isChange = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command)
       return { rows, ...(isChange ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}) }
     },

@@ -1,6 +1,6 @@
 import type { AppendedEvent, ChainHead, Disclosure } from '@yinxin/evidence'
 import { sql } from 'kysely'
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import type { EvidenceTables } from './tables.ts'
 
 export interface StoredEvent {
@@ -36,7 +36,7 @@ export async function insertEvents(
   }))
   const openings = events.flatMap(({ disclosures }) => disclosures)
   // One statement: every signature writes several events, and each round trip is time under the task's lock.
-  await sql`
+  const insertion = sql`
     with events as (
       insert into task_event (task_id, seq, tenant_id, type, at, entry, hash)
       select task_id, seq, ${tenantId}::uuid, type, at, convert_from(entry, 'UTF8'), hash
@@ -64,7 +64,8 @@ export async function insertEvents(
       ${rows.map((row) => row.taskId)}::uuid[],
       ${rows.map((row) => row.seq)}::integer[],
       ${rows.map((row) => row.entry)}::bytea[]
-    ) as q (task_id, seq, entry)`.execute(tx)
+    ) as q (task_id, seq, entry)`
+  await later(tx, insertion)
 }
 
 /** Events of a task from a sequence number on; row-level security decides whether the reader sees them. */

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Clock } from '#src/clock.ts'
-import type { Db, Tx } from '#src/db/db.ts'
+import { type Db, later, type Tx } from '#src/db/db.ts'
 import { refuse } from './errors.ts'
 import type { HttpTables } from './tables.ts'
 
@@ -55,13 +55,16 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
 
   /** Claims the key inside `tx`; an earlier answer comes back instead. Two at once: the second is refused. */
   async function claim(tx: Tx, request: IdempotentRequest): Promise<Claim> {
-    const lock = await sql<{ taken: boolean }>`
-      select pg_try_advisory_xact_lock(hashtextextended(${label(request)}, 0)) as taken`.execute(tx)
-    if (!lock.rows[0]?.taken) throw refuse('idempotency_in_progress')
+    const lock = await later(
+      tx,
+      sql<{ taken: boolean }>`
+        select pg_try_advisory_xact_lock(hashtextextended(${label(request)}, 0)) as taken`,
+    )
     const now = clock.now()
     const row = await find(tx, request)
       .select(['request_hash', 'state', 'lease_until', 'status', 'answer'])
       .executeTakeFirst()
+    if (!(await lock.answer()).rows[0]?.taken) throw refuse('idempotency_in_progress')
     if (row && row.request_hash !== request.requestHash) throw refuse('idempotency_key_reused')
     if (row?.state === 'done') {
       const bytes = row.answer ? await sealer.open(label(request), row.answer) : undefined
@@ -70,7 +73,7 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
     }
     if (row && row.lease_until > now) throw refuse('idempotency_in_progress')
     const lease_until = new Date(now.getTime() + LEASE_MS)
-    await tx
+    const insertion = tx
       .withTables<HttpTables>()
       .insertInto('idempotency_keys')
       .values({
@@ -87,7 +90,7 @@ export function createIdempotency({ db, clock, sealer }: { db: Db; clock: Clock;
       .onConflict((conflict) =>
         conflict.columns(['tenant_id', 'credential', 'key']).doUpdateSet({ lease_until }),
       )
-      .execute()
+    await later(tx, insertion)
     return { lease: lease_until }
   }
 

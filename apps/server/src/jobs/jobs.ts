@@ -14,7 +14,7 @@ import {
 } from 'graphile-worker'
 import { sql } from 'kysely'
 import type { z } from 'zod'
-import { openRolePool, type Tx } from '#src/db/db.ts'
+import { later, openRolePool, type Tx } from '#src/db/db.ts'
 import type { Log } from '#src/log.ts'
 import { createRunnerPresence } from './presence.ts'
 
@@ -141,9 +141,10 @@ export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
     },
 
     async enqueue(tx, kind, payload, options = {}) {
-      await sql`select enqueue_job(
+      const statement = sql`select enqueue_job(
         ${kind}, ${JSON.stringify(payload)}::json, ${options.key ?? null}::text,
-        ${options.runAt ?? null}::timestamptz, ${options.maxAttempts ?? null}::integer)`.execute(tx)
+        ${options.runAt ?? null}::timestamptz, ${options.maxAttempts ?? null}::integer)`
+      await later(tx, statement)
     },
 
     schedule(kind, cron) {

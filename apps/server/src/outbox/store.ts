@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import type { Fact } from './outbox.ts'
 import type { OutboxTables } from './tables.ts'
 
 export async function insertFacts(tx: Tx, facts: readonly Omit<Fact, 'at'>[], at: Date): Promise<void> {
-  await tx
+  const insertion = tx
     .withTables<OutboxTables>()
     .insertInto('outbox_facts')
     .values(
@@ -17,7 +17,7 @@ export async function insertFacts(tx: Tx, facts: readonly Omit<Fact, 'at'>[], at
         payload: JSON.stringify(fact.payload),
       })),
     )
-    .execute()
+  await later(tx, insertion)
 }
 
 /** Notes that subscribers hear of facts now, and returns those that had not heard before. */

@@ -7,7 +7,7 @@ import type { Tx } from '#src/db/db.ts'
 import type { Notifications } from '#src/notifications/notifications.ts'
 import type { Fact, Outbox } from '#src/outbox/outbox.ts'
 import type { Links } from './links.ts'
-import { type ActorRow, readTask, type Task } from './store.ts'
+import { type ActorRow, readTaskOnce, type Task } from './store.ts'
 import { contactOf } from './views.ts'
 
 export interface NoticesDeps {
@@ -32,7 +32,7 @@ export function subscribeNotices(deps: NoticesDeps): void {
     'sign-task.sign-failed',
   ]
   deps.outbox.subscribe(types, 'sign-tasks.notices', async (fact, tx) => {
-    const task = await readTask(tx, fact.subjectKey)
+    const task = await readTaskOnce(tx, fact.subjectKey)
     await tell(fact, task, tx)
   })
 

@@ -1,5 +1,5 @@
 import { type Expression, type Selectable, sql } from 'kysely'
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import { refuse } from './errors.ts'
 import type { TaskState, TaskStatus } from './lifecycle.ts'
 import type { SignTaskTables } from './tables.ts'
@@ -34,6 +34,19 @@ export async function readTask(tx: Tx, taskId: string): Promise<Task> {
   return taskOf(row, actorRows, documentRows)
 }
 
+/**
+ * The same for handlers of facts: several of one transaction about one task share the reading. They look at the
+ * task and do not change it.
+ */
+export async function readTaskOnce(tx: Tx, taskId: string): Promise<Task> {
+  const known = readOnce.get(tx) ?? new Map<string, Promise<Task>>()
+  readOnce.set(tx, known)
+  const task = known.get(taskId) ?? readTask(tx, taskId)
+  known.set(taskId, task)
+  return await task
+}
+const readOnce = new WeakMap<Tx, Map<string, Promise<Task>>>()
+
 /** The same with its fields, in one statement too. @throws `sign_task_not_found` */
 export async function readTaskAndFields(tx: Tx, taskId: string): Promise<{ task: Task; fields: FieldRow[] }> {
   const { actors, documents, fields } = partsOf(sql.ref('sign_task.id'))
@@ -50,24 +63,17 @@ export async function readTaskAndFields(tx: Tx, taskId: string): Promise<{ task:
 
 /** The same under the row lock that serialises every change of a task. */
 export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
-  const row = await open(tx)
-    .selectFrom('sign_task')
-    .selectAll()
-    .where('id', '=', taskId)
-    .forUpdate()
-    .executeTakeFirst()
-  if (row === undefined) throw refuse('sign_task_not_found')
-  return await complete(tx, row)
-}
-
-/**
- * Actors and documents of a locked task. It comes after the statement that locks the row and never inside it: a
- * statement that had to wait for a lock still sees its old snapshot beside the locked row.
- */
-async function complete(tx: Tx, row: TaskRow): Promise<Task> {
-  const { actors, documents } = partsOf(sql`${row.id}::uuid`)
+  const locked = await later(
+    tx,
+    open(tx).selectFrom('sign_task').selectAll().where('id', '=', taskId).forUpdate(),
+  )
+  // It comes after the statement that locks the row and never inside it: a statement that had to wait for a lock
+  // still sees its old snapshot beside the locked row. On their way they go together.
+  const { actors, documents } = partsOf(sql`${taskId}::uuid`)
   const { rows } = await sql<{ actors: JsonActor[]; documents: DocumentRow[] }>`
     select ${actors} as actors, ${documents} as documents`.execute(tx)
+  const row = (await locked.answer()).rows[0]
+  if (row === undefined) throw refuse('sign_task_not_found')
   return taskOf(row, rows[0]?.actors ?? [], rows[0]?.documents ?? [])
 }
 
@@ -136,7 +142,7 @@ export function stateOf(task: Task): TaskState {
 }
 
 export async function insertTask(tx: Tx, row: TaskRow): Promise<void> {
-  await open(tx).insertInto('sign_task').values(row).execute()
+  await later(tx, open(tx).insertInto('sign_task').values(row))
   await insertParty(tx, row.id, row.tenant_id, row.tenant_id)
 }
 
@@ -146,32 +152,36 @@ export async function insertParty(
   tenantId: string,
   subjectId: string,
 ): Promise<void> {
-  await open(tx)
+  const party = open(tx)
     .insertInto('task_party')
     .values({ task_id: taskId, tenant_id: tenantId, subject_id: subjectId })
     .onConflict((conflict) => conflict.doNothing())
-    .execute()
+  await later(tx, party)
 }
 
 export async function insertDocuments(tx: Tx, rows: readonly Omit<DocumentRow, 'revision'>[]): Promise<void> {
   const values = rows.map((row) => ({ ...row, pages: JSON.stringify(row.pages) }))
-  if (values.length > 0) await open(tx).insertInto('task_document').values(values).execute()
+  if (values.length > 0) await later(tx, open(tx).insertInto('task_document').values(values))
 }
 
 export async function insertActors(tx: Tx, rows: readonly ActorRow[]): Promise<void> {
   if (rows.length > 0)
-    await open(tx)
-      .insertInto('task_actor')
-      .values([...rows])
-      .execute()
+    await later(
+      tx,
+      open(tx)
+        .insertInto('task_actor')
+        .values([...rows]),
+    )
 }
 
 export async function insertFields(tx: Tx, rows: readonly FieldRow[]): Promise<void> {
   if (rows.length > 0)
-    await open(tx)
-      .insertInto('task_field')
-      .values([...rows])
-      .execute()
+    await later(
+      tx,
+      open(tx)
+        .insertInto('task_field')
+        .values([...rows]),
+    )
 }
 
 export async function readFields(tx: Tx, taskId: string): Promise<FieldRow[]> {
@@ -188,11 +198,11 @@ export async function readFields(tx: Tx, taskId: string): Promise<FieldRow[]> {
 export type TaskChange = Partial<Pick<TaskRow, 'status' | 'end_reason' | 'started_at' | 'finished_at'>>
 
 export async function updateTask(tx: Tx, taskId: string, change: TaskChange, at: Date): Promise<void> {
-  await open(tx)
+  const update = open(tx)
     .updateTable('sign_task')
     .set({ ...change, updated_at: at })
     .where('id', '=', taskId)
-    .execute()
+  await later(tx, update)
 }
 
 export type ActorChange = Partial<
@@ -200,17 +210,17 @@ export type ActorChange = Partial<
 >
 
 export async function updateActor(tx: Tx, actorId: string, change: ActorChange): Promise<void> {
-  await open(tx).updateTable('task_actor').set(change).where('id', '=', actorId).execute()
+  await later(tx, open(tx).updateTable('task_actor').set(change).where('id', '=', actorId))
 }
 
 /** Adds the next revision of a document: the bytes of a storage object behind what was there. */
 export async function appendSegment(tx: Tx, segment: SegmentRow): Promise<void> {
-  await open(tx)
+  const addition = open(tx)
     .with('added', (with_) => with_.insertInto('task_document_segment').values(segment))
     .updateTable('task_document')
     .set({ revision: segment.revision, sha256: segment.sha256, size_bytes: segment.size_bytes })
     .where('id', '=', segment.document_id)
-    .execute()
+  await later(tx, addition)
 }
 
 /** The segments that make a revision, base first. */
@@ -220,6 +230,16 @@ export async function readSegments(tx: Tx, documentId: string, revision: number)
     .selectAll()
     .where('document_id', '=', documentId)
     .where('revision', '<=', revision)
+    .orderBy('revision')
+    .execute()
+}
+
+/** All segments of documents, base first. */
+export async function readSegmentsOf(tx: Tx, documentIds: readonly string[]): Promise<SegmentRow[]> {
+  return await open(tx)
+    .selectFrom('task_document_segment')
+    .selectAll()
+    .where('document_id', '=', sql<string>`any(${documentIds}::uuid[])`)
     .orderBy('revision')
     .execute()
 }
@@ -252,10 +272,10 @@ export async function insertUrge(tx: Tx, taskId: string, tenantId: string, at: D
 
 /** What billing counts. The key (task, type) makes a second row for one contract impossible. */
 export async function insertUsage(tx: Tx, taskId: string, tenantId: string, at: Date): Promise<void> {
-  await open(tx)
+  const usage = open(tx)
     .insertInto('usage_event')
     .values({ task_id: taskId, type: 'contract.finished', tenant_id: tenantId, occurred_at: at, quantity: 1 })
-    .execute()
+  await later(tx, usage)
 }
 
 /** Throws a draft away. The database refuses it for anything that was started. */

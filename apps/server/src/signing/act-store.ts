@@ -1,4 +1,4 @@
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import type { SigningTables } from './tables.ts'
 
 export interface NewAttempt {
@@ -38,7 +38,7 @@ export async function intendAct(tx: Tx, attempt: NewAttempt): Promise<void> {
     intent: JSON.stringify(attempt.intent),
     failure: null,
   }
-  await open(tx)
+  const intention = open(tx)
     .insertInto('sign_act')
     .values({
       task_id: attempt.taskId,
@@ -56,16 +56,16 @@ export async function intendAct(tx: Tx, attempt: NewAttempt): Promise<void> {
         .columns(['task_id', 'actor_id'])
         .doUpdateSet((eb) => ({ ...row, attempts: eb('sign_act.attempts', '+', 1) })),
     )
-    .execute()
+  await later(tx, intention)
 }
 
-/** Ends an attempt as done; false when it no longer owns the act. */
+/** Ends an attempt as done; the function returned tells false when it no longer owned the act. */
 export async function finishAct(
   tx: Tx,
   attempt: { taskId: string; actorId: string; attemptId: string },
   done: { certificateSerial: string; certificateDer: Uint8Array; result: unknown; at: Date },
-): Promise<boolean> {
-  const { numUpdatedRows } = await open(tx)
+): Promise<() => Promise<boolean>> {
+  const end = open(tx)
     .updateTable('sign_act')
     .set({
       status: 'done',
@@ -78,8 +78,8 @@ export async function finishAct(
     .where('actor_id', '=', attempt.actorId)
     .where('attempt_id', '=', attempt.attemptId)
     .where('status', '=', 'intended')
-    .executeTakeFirstOrThrow()
-  return numUpdatedRows === 1n
+  const { answer } = await later(tx, end)
+  return async () => (await answer()).rowCount === 1
 }
 
 /** Ends an attempt as failed; false when it no longer owns the act. */

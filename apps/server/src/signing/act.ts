@@ -3,18 +3,19 @@
  * without leaving a lost, doubled or half-made signature:
  *
  * 1. The will is proven (a one-time code used up, or the company's own free-sign grant) before this begins.
- * 2. Transaction A: the act is intended, the consent becomes an event. A second act beside it is refused.
- * 3. A key for this act alone, and its certificate. The key dies in `finally`.
+ * 2. A key for this act alone, which dies in `finally`. Transaction A: the act and its certificate are intended,
+ *    the consent becomes an event. A second act beside it is refused.
+ * 3. The certificate.
  * 4. Each document: incremental update prepared, CMS signed, RFC 3161 token over the signature.
  * 5. Each delta stored, encrypted, with the quorum of both sites.
- * 6. Transaction B under the task's row lock: the deltas become revisions, the actor has signed, the events,
- *    facts and the act's end commit together. If another party's signature came first, back to 4 on top of it.
+ * 6. Transaction B under the task's row lock: the deltas become revisions, the actor has signed, the certificate,
+ *    events, facts and the act's end commit together. If another party's signature came first, back to 4 on top of it.
  *
  * What a death before 6 leaves is an intended act whose lease ends, and perhaps objects that nobody refers to.
  */
 import { finishSignature, PdfRefusal, type PreparedSignature, reserveFor, signPrepared } from '@yinxin/pades'
 import type { SignResult } from '@yinxin/sdk/wire'
-import type { Ca, EventIdentity } from '#src/ca/ca.ts'
+import type { Ca, CertificateIntent, EventCertificate, EventIdentity } from '#src/ca/ca.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { Refusal } from '#src/errors.ts'
@@ -30,7 +31,7 @@ import {
   type DocumentRow,
   lockTask,
   type Revision,
-  readSegments,
+  readSegmentsOf,
   type SignTasks,
   type Task,
   updateActor,
@@ -50,7 +51,7 @@ export interface ActDeps {
   log: Log
   kms: Pick<Kms, 'eventSigner'>
   storage: Pick<Storage, 'put' | 'record'>
-  ca: Pick<Ca, 'issueEventCertificate'>
+  ca: Pick<Ca, 'intend' | 'issue' | 'recordIssued'>
   timestamps: Pick<Timestamps, 'stamp'>
   evidence: Pick<Evidence, 'append'>
   signTasks: Pick<SignTasks, 'transition' | 'revisions'>
@@ -106,17 +107,13 @@ interface SignedDocument {
 
 interface Credentials {
   sign: (prepared: PreparedSignature, stamped: (at: Date) => void) => Promise<Uint8Array>
-  certificateDer: Uint8Array
-  serialHex: string
-  fingerprintSha256: string
+  issued: EventCertificate
   reserveBytes: number
 }
 
 const LEASE_MS = 120_000
 /** Rounds of step 4 to 6 when another process signs the same task at the same time. */
 const ROUNDS = 4
-/** Larger than any: all segments of a document. */
-const LAST_REVISION = 2_147_483_647
 
 export type Act = ReturnType<typeof createAct>
 
@@ -131,12 +128,13 @@ export function createAct(deps: ActDeps) {
 
   async function perform(request: ActRequest): Promise<SignResult> {
     const attempt = { taskId: request.taskId, actorId: request.actorId, attemptId: newId() }
+    const key = deps.kms.eventSigner('ecdsa-p256-sha256')
     living.add(attempt.attemptId)
     try {
-      await intend(request, attempt)
+      const intent = await intend(request, attempt, key.signer.spki)
       try {
         await crash('signing.after-intent')
-        return await makeSignature(request, attempt)
+        return await makeSignature(request, attempt, certify(intent, key.signer))
       } catch (error) {
         await abandon(request, attempt, error)
         throw error instanceof PdfRefusal
@@ -144,18 +142,18 @@ export function createAct(deps: ActDeps) {
           : error
       }
     } finally {
+      key.destroy()
       living.delete(attempt.attemptId)
     }
   }
 
   /** Step 2. */
-  async function intend(request: ActRequest, attempt: Attempt): Promise<void> {
+  async function intend(request: ActRequest, attempt: Attempt, spki: Uint8Array): Promise<CertificateIntent> {
     const now = clock.now()
-    await db.work(async (tx) => {
+    return await db.work(async (tx) => {
       const task = await lockTask(tx, request.taskId)
       const actor = actorOf(task, request.actorId)
-      const earlier = await readAct(tx, request.taskId, request.actorId)
-      if (actor.status === 'signing' && !isAlive(earlier, now)) {
+      if (actor.status === 'signing' && !isAlive(await readAct(tx, request.taskId, request.actorId), now)) {
         await deps.signTasks.transition(
           tx,
           task,
@@ -206,51 +204,44 @@ export function createAct(deps: ActDeps) {
         leaseUntil: new Date(now.getTime() + leaseMs),
         intent: { documents: request.documents, will: will.kind },
       })
+      return await deps.ca.intend(tx, {
+        actId: attempt.attemptId,
+        taskId: request.taskId,
+        tenantId: request.tenantId,
+        identity: request.certified,
+        spki,
+        at: now,
+      })
     }, request.tenantId)
   }
 
-  /** Steps 3 to 6. */
-  async function makeSignature(request: ActRequest, attempt: Attempt): Promise<SignResult> {
-    const key = deps.kms.eventSigner('ecdsa-p256-sha256')
-    try {
-      const credentials = await certify(request, attempt, key.signer)
-      await crash('signing.after-certificate')
-      // Parallel signers of one task queue here, so that nobody signs on top of a revision about to be outdated.
-      return await inTurn(request.taskId, async () => {
-        for (let round = 0; round < ROUNDS; round++) {
-          const signed = await signDocuments(request, credentials)
-          const result = await commit(request, attempt, credentials, signed)
-          if (result !== null) {
-            await crash('signing.after-commit')
-            return result
-          }
+  /** Steps 4 to 6. */
+  async function makeSignature(
+    request: ActRequest,
+    attempt: Attempt,
+    credentials: Credentials,
+  ): Promise<SignResult> {
+    await crash('signing.after-certificate')
+    // Parallel signers of one task queue here, so that nobody signs on top of a revision about to be outdated.
+    return await inTurn(request.taskId, async () => {
+      for (let round = 0; round < ROUNDS; round++) {
+        const signed = await signDocuments(request, credentials)
+        const result = await commit(request, attempt, credentials, signed)
+        if (result !== null) {
+          await crash('signing.after-commit')
+          return result
         }
-        throw refuse('signing_contended')
-      })
-    } finally {
-      key.destroy()
-    }
+      }
+      throw refuse('signing_contended')
+    })
   }
 
   /** Step 3. */
-  async function certify(
-    request: ActRequest,
-    attempt: Attempt,
-    signer: ReturnType<Kms['eventSigner']>['signer'],
-  ): Promise<Credentials> {
-    const { certificateDer, chain, serialHex, fingerprintSha256 } = await deps.ca.issueEventCertificate({
-      actId: attempt.attemptId,
-      taskId: request.taskId,
-      tenantId: request.tenantId,
-      identity: request.certified,
-      spki: signer.spki,
-      at: clock.now(),
-    })
-    const certificates = [certificateDer, ...chain]
+  function certify(intent: CertificateIntent, signer: ReturnType<Kms['eventSigner']>['signer']): Credentials {
+    const issued = deps.ca.issue(intent)
+    const certificates = [issued.certificateDer, ...issued.chain]
     return {
-      certificateDer,
-      serialHex,
-      fingerprintSha256,
+      issued,
       reserveBytes: reserveFor({ certificates, timestamp: () => new Uint8Array() }),
       sign: (prepared, stamped) =>
         signPrepared(prepared, {
@@ -267,16 +258,15 @@ export function createAct(deps: ActDeps) {
 
   /** Steps 4 and 5, on the revisions of this moment. */
   async function signDocuments(request: ActRequest, credentials: Credentials): Promise<SignedDocument[]> {
-    const bases = await db.work(async (tx) =>
-      Promise.all(
-        request.documents.map(async ({ documentId }) => ({
-          documentId,
-          segments: await readSegments(tx, documentId, LAST_REVISION),
-        })),
+    const all = await db.ask((tx) =>
+      readSegmentsOf(
+        tx,
+        request.documents.map((one) => one.documentId),
       ),
     )
     const signed: SignedDocument[] = []
-    for (const { documentId, segments } of bases) {
+    for (const { documentId } of request.documents) {
+      const segments = all.filter((one) => one.document_id === documentId)
       const base = await deps.signTasks.revisions.read(segments)
       const revision = segments.at(-1)?.revision ?? 0
       const prepared = await deps.prepare(base, {
@@ -344,24 +334,25 @@ export function createAct(deps: ActDeps) {
         documentOf(task, one.documentId).sha256 = one.made.sha256
       }
       await deps.signTasks.transition(tx, task, { kind: 'sign', actorId: request.actorId }, request.author, {
-        certificateSerial: credentials.serialHex,
+        certificateSerial: credentials.issued.serialHex,
         events: signed.map((one) => signedEvent(request, credentials, one)),
       })
-      await request.record?.(tx)
+      await deps.ca.recordIssued(tx, credentials.issued)
       const answer: SignResult = {
         status: 'signed',
         taskStatus: task.row.status,
         signedAt: now.toISOString(),
-        certificateSerial: credentials.serialHex,
+        certificateSerial: credentials.issued.serialHex,
         documents: signed.map((one) => ({ documentId: one.documentId, sha256: one.made.sha256 })),
       }
-      const owned = await finishAct(tx, attempt, {
-        certificateSerial: credentials.serialHex,
-        certificateDer: credentials.certificateDer,
+      const isOwned = await finishAct(tx, attempt, {
+        certificateSerial: credentials.issued.serialHex,
+        certificateDer: credentials.issued.certificateDer,
         result: answer,
         at: now,
       })
-      if (!owned) throw refuse('signing_taken_over')
+      await request.record?.(tx)
+      if (!(await isOwned())) throw refuse('signing_taken_over')
       await request.complete?.(tx, answer)
       await crash('signing.before-commit')
       return answer
@@ -448,8 +439,8 @@ function signedEvent(request: ActRequest, credentials: Credentials, one: SignedD
       documentId: one.documentId,
       previousSha256: one.base.sha256,
       documentSha256: one.made.sha256,
-      certificateSerial: credentials.serialHex,
-      certificateSha256: credentials.fingerprintSha256,
+      certificateSerial: credentials.issued.serialHex,
+      certificateSha256: credentials.issued.fingerprintSha256,
       timestamp: one.timestamp.toISOString(),
     },
     personal: by.personal,

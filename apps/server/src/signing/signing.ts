@@ -32,6 +32,7 @@ import {
   readFields,
   readTask,
   readTaskAndFields,
+  readTaskOnce,
   refuseTask,
   type SignTasks,
   signCodeKey,
@@ -98,7 +99,7 @@ export function createSigning(deps: SigningDeps) {
     ['sign-task.actor-ready', 'sign-task.urged'],
     'signing.free-sign',
     async ({ payload, subjectKey }, tx) => {
-      const task = await readTask(tx, subjectKey)
+      const task = await readTaskOnce(tx, subjectKey)
       const wanted = 'actorIds' in payload ? (payload.actorIds as string[]) : [String(payload.actorId)]
       for (const actor of task.actors) {
         if (!wanted.includes(actor.id) || actor.free_sign_business_id === null) continue

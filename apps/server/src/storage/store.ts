@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Tx } from '#src/db/db.ts'
+import { later, type Tx } from '#src/db/db.ts'
 import type { Placement } from './domain.ts'
 import type { StorageClass } from './quorum.ts'
 import type { StorageTables } from './tables.ts'
@@ -42,10 +42,10 @@ export async function insertObjects(
     with_.insertInto('storage_objects').values(objects.map(objectRow)),
   )
   if (missing.length === 0) {
-    await insertion.insertInto('storage_replicas').values(replicas).execute()
+    await later(tx, insertion.insertInto('storage_replicas').values(replicas))
     return
   }
-  await insertion
+  const repairs = insertion
     .with('replicas', (with_) => with_.insertInto('storage_replicas').values(replicas))
     .insertInto('storage_repairs')
     .values(
@@ -57,7 +57,7 @@ export async function insertObjects(
         created_at: objects[0]!.createdAt,
       })),
     )
-    .execute()
+  await later(tx, repairs)
 }
 
 /** The object with its replicas, the good ones first; undefined when there is none. */
