@@ -34,9 +34,31 @@ function configurationPage(): string {
   return page(
     '配置 · Configuration',
     '所有设置来自环境变量，启动时一次检查；有误则拒绝启动并逐条说明。Every setting is an environment variable, checked at the start; the server refuses to start on a wrong one and names each. `node apps/server/src/main.ts --role=api,worker,scheduler` chooses what a process does.',
-    ['| 变量 · variable | 默认 · default | 说明 · meaning |', '|---|---|---|', ...rows],
+    ['| 变量 · variable | 默认 · default | 说明 · meaning |', '|---|---|---|', ...rows, ...OUTSIDE_POSTGRES],
   )
 }
+
+/** What the operator of an outside PostgreSQL prepares; `postgres.test.ts` of the server starts from the same. */
+const OUTSIDE_POSTGRES = [
+  '',
+  '## 外部 PostgreSQL · An outside PostgreSQL',
+  '',
+  '先建两个登录名和两个数据库。执行迁移的登录名需要 CREATEROLE（迁移建立 `yinxin_owner` 等四个不可登录的角色），不必是超级用户；服务登录名不拥有任何对象。两个数据库用同一个迁移登录名。Make two logins and two databases first. The login that migrates needs CREATEROLE, because the migrations make four roles without a login (`yinxin_owner` and others), and need not be a superuser; the login of the server owns nothing. Both databases take the same login for migrations.',
+  '',
+  '```sql',
+  "create role yinxin_operator login createrole nosuperuser password '…';",
+  "create role yinxin_service login nosuperuser password '…';",
+  'create database yinxin owner yinxin_operator;',
+  'create database yinxin_keys owner yinxin_operator;',
+  '```',
+  '',
+  '```sh',
+  'export YINXIN_DATABASE_URL=postgres://yinxin_service:…@HOST/yinxin',
+  'export YINXIN_DATABASE_OWNER_URL=postgres://yinxin_operator:…@HOST/yinxin',
+  'export YINXIN_KEYS_DATABASE_URL=postgres://yinxin_service:…@HOST/yinxin_keys',
+  'export YINXIN_KEYS_DATABASE_OWNER_URL=postgres://yinxin_operator:…@HOST/yinxin_keys',
+  '```',
+]
 
 async function errorsPage(): Promise<string> {
   for (const path of globSync('apps/server/src/**/errors.ts', { cwd: ROOT }).sort()) {
