@@ -1,16 +1,20 @@
 import { useQuery } from '@tanstack/react-query'
 import type { Page, Seal, SignTaskSummary } from '@yinxin/sdk/wire'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import { call } from '../api/client.ts'
+import { Button } from '../design/controls.tsx'
 import { Icon } from '../design/icons.tsx'
 import { Bones, ProblemNote } from '../design/notices.tsx'
 import { useWords } from '../words/words.tsx'
 import { PageHead, useIdentity } from './page.tsx'
+import { PasswordSheet } from './password-sheet.tsx'
 import { TaskLine } from './tasks.tsx'
 
 export function HomePage() {
   const { t } = useWords()
   const me = useIdentity()
+  const [sheet, setSheet] = useState<'none' | 'password'>('none')
   const received = useTasks('received')
   const initiated = useTasks('initiated')
   const seals = useQuery({
@@ -29,7 +33,8 @@ export function HomePage() {
     },
     { done: me.memberships.length > 0, to: '/corp', word: t('homeSetupCorp'), why: t('homeSetupCorpWhy') },
     {
-      done: (seals.data?.items.length ?? 0) > 0,
+      // Members see the seals granted to them; to cut one is for the administrators.
+      done: me.acting.role === 'member' || (seals.data?.items.length ?? 0) > 0,
       to: '/seals',
       word: t('homeSetupSeal'),
       why: t('homeSetupSealWhy'),
@@ -40,11 +45,15 @@ export function HomePage() {
   return (
     <main className="page-body">
       <PageHead title={t('homeHello', { name: me.person.name ?? me.login })} lead={me.acting.name}>
+        <Button look="quiet" onClick={() => setSheet('password')}>
+          {t('passwordSet')}
+        </Button>
         <Link className="button primary" to="/tasks/new">
           <Icon name="plus" size={18} />
           {t('newTask')}
         </Link>
       </PageHead>
+      {sheet === 'password' && <PasswordSheet login={me.login} onClose={() => setSheet('none')} />}
       {settled && steps.some((step) => !step.done) && (
         <section className="card setup">
           <h2>{t('homeSetup')}</h2>
