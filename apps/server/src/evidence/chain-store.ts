@@ -10,17 +10,39 @@ export interface StoredEvent {
   logIndex: number | null
 }
 
-/** The end of a task's chain; null before its first event. The caller holds the task's row lock. */
-export async function readHead(tx: Tx, taskId: string): Promise<ChainHead | null> {
-  const row = await tx
+/** Ends of chains by transaction. Whoever asked for one holds the task's row lock, so it stays true to the end. */
+const heads = new WeakMap<Tx, Map<string, () => Promise<ChainHead | null>>>()
+
+/** Asks for the end of a chain with the statement that comes next, for an append later in this transaction. */
+export async function expectAppend(tx: Tx, taskId: string): Promise<void> {
+  const query = tx
     .$extendTables<EvidenceTables>()
     .selectFrom('task_event')
     .select(['seq', 'hash', 'at'])
     .where('task_id', '=', taskId)
     .orderBy('seq', 'desc')
     .limit(1)
-    .executeTakeFirst()
-  return row === undefined ? null : { taskId, seq: row.seq, hash: row.hash, at: row.at.toISOString() }
+  const { answer } = await later(tx, query)
+  remember(tx, taskId, async () => {
+    const row = (await answer()).rows[0]
+    return row === undefined ? null : { taskId, seq: row.seq, hash: row.hash, at: row.at.toISOString() }
+  })
+}
+
+/** What this transaction knows of the end of a chain: null before its first event. */
+export function keepHead(tx: Tx, taskId: string, head: ChainHead | null): void {
+  remember(tx, taskId, async () => head)
+}
+
+/** The end of a task's chain; null before its first event. The caller holds the task's row lock. */
+export async function readHead(tx: Tx, taskId: string): Promise<ChainHead | null> {
+  if (heads.get(tx)?.has(taskId) !== true) await expectAppend(tx, taskId)
+  return (await heads.get(tx)?.get(taskId)?.()) ?? null
+}
+
+function remember(tx: Tx, taskId: string, head: () => Promise<ChainHead | null>): void {
+  const known = heads.get(tx) ?? new Map<string, () => Promise<ChainHead | null>>()
+  heads.set(tx, known.set(taskId, head))
 }
 
 /** Stores events, the openings of their commitments, and their places in the queue of the log. */

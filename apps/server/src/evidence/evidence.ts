@@ -10,13 +10,14 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import { createBundles } from './bundle.ts'
-import { insertEvents, readDisclosures, readEvents, readHead } from './chain-store.ts'
+import { insertEvents, keepHead, readDisclosures, readEvents, readHead } from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
 import { createLog } from './log.ts'
 import { createLogPages } from './log-pages.ts'
 import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
 export type { BundleRequest } from './bundle.ts'
+export { expectAppend } from './chain-store.ts'
 export type { OpenEvent } from './commitments.ts'
 export { refuse as refuseEvidence } from './errors.ts'
 
@@ -64,6 +65,11 @@ export async function createEvidence(deps: EvidenceDeps) {
     /** A package of everything about a task, as a stream. @throws `evidence_not_ready` */
     bundle: createBundles({ db: deps.db, clock: deps.clock, log }),
 
+    /** A task that this transaction makes: its chain has no events yet. */
+    begin(tx: Tx, taskId: string): void {
+      keepHead(tx, taskId, null)
+    },
+
     /**
      * Continues a task's chain and queues the leaves, in the caller's transaction. The caller holds the row
      * lock of the task, which makes the sequence numbers gapless.
@@ -79,6 +85,7 @@ export async function createEvidence(deps: EvidenceDeps) {
         const disclosures: Disclosure[] = openings.map((one) => ({ seq: appended.event.seq, ...one }))
         return { appended, disclosures }
       })
+      keepHead(tx, taskId, head)
       await insertEvents(tx, tenantId, made)
     },
 

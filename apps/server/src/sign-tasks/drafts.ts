@@ -42,7 +42,7 @@ export interface DraftsDeps {
   clock: Clock
   kms: Pick<Kms, 'createScopeKey'>
   storage: Pick<Storage, 'put' | 'record'>
-  evidence: Pick<Evidence, 'append'>
+  evidence: Pick<Evidence, 'append' | 'begin'>
   outbox: Pick<Outbox, 'append'>
   accounts: Pick<Accounts, 'subject' | 'person'>
   documents: Pick<Documents, 'file' | 'keywordPositions' | 'content'>
@@ -112,6 +112,7 @@ export function createDrafts(deps: DraftsDeps) {
     const frozen = input.autoStart ? await freeze(task) : []
     return await db.as(caller.subjectId, async (tx) => {
       await insertTask(tx, row)
+      deps.evidence.begin(tx, taskId)
       await insertDocuments(tx, documents)
       await insertActors(tx, actors)
       await insertFields(tx, fields)

@@ -1,5 +1,6 @@
 import { type Expression, type Selectable, sql } from 'kysely'
 import { later, type Tx } from '#src/db/db.ts'
+import { expectAppend } from '#src/evidence/evidence.ts'
 import { refuse } from './errors.ts'
 import type { TaskState, TaskStatus } from './lifecycle.ts'
 import type { SignTaskTables } from './tables.ts'
@@ -67,6 +68,7 @@ export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
     tx,
     open(tx).selectFrom('sign_task').selectAll().where('id', '=', taskId).forUpdate(),
   )
+  await expectAppend(tx, taskId)
   // It comes after the statement that locks the row and never inside it: a statement that had to wait for a lock
   // still sees its old snapshot beside the locked row. On their way they go together.
   const { actors, documents } = partsOf(sql`${taskId}::uuid`)
