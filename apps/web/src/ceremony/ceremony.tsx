@@ -225,7 +225,7 @@ function Ended({
         <Icon name={icon} size={32} />
       </span>
       <StepHeading>{t(title)}</StepHeading>
-      {cover && <p className="serif">《{cover.taskTitle}》</p>}
+      {cover && <p className="serif">{t('titled', { title: cover.taskTitle })}</p>}
       <p className="muted">{detail ?? t(text)}</p>
       {cover?.deadline && title === 'waitTitle' && (
         <p className="muted small">

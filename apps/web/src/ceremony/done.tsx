@@ -32,7 +32,7 @@ export function Done({ token, ceremony }: { token: string; ceremony: Ceremony })
           <Icon name="check" size={44} />
         </span>
         <StepHeading>{t(all ? 'doneAllTitle' : 'doneTitle')}</StepHeading>
-        <p className="serif">《{ceremony.cover.taskTitle}》</p>
+        <p className="serif">{t('titled', { title: ceremony.cover.taskTitle })}</p>
         <p className="muted">{t('doneText')}</p>
       </section>
       {task && (

@@ -149,7 +149,7 @@ function ActingSwitch({ me }: { me: Me }) {
         onChange={(event) => change.mutate(event.target.value)}
       >
         <option value={me.person.id}>
-          {me.person.name ?? me.login}（{t('actingSelf')}）
+          {t('noted', { what: me.person.name ?? me.login, note: t('actingSelf') })}
         </option>
         {me.memberships.map((membership) => (
           <option key={membership.corpId} value={membership.corpId}>

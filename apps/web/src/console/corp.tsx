@@ -303,7 +303,7 @@ function Members({ corpId, myPersonId }: { corpId: string; myPersonId: string })
       )}
       {removing && (
         <Sheet
-          title={`${t('remove')}：${removing.name ?? removing.login}`}
+          title={t('labelled', { label: t('remove'), value: removing.name ?? removing.login })}
           onClose={() => setRemoving(null)}
           footer={
             <>

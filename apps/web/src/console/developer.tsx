@@ -163,7 +163,7 @@ function AppCard({
       <ProblemNote error={patch.error} />
       {rotating && (
         <Sheet
-          title={`${t('devRotate')}：${app.name}`}
+          title={t('labelled', { label: t('devRotate'), value: app.name })}
           onClose={() => setRotating(false)}
           footer={
             <>

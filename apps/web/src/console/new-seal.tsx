@@ -84,7 +84,7 @@ export function NewSealSheet({ me, onClose, onMade }: { me: Me; onClose(): void;
             />
           )}
           <TextField
-            label={`${t('sealsName')}（${t('optional')}）`}
+            label={t('noted', { what: t('sealsName'), note: t('optional') })}
             placeholder={title}
             value={name}
             maxLength={40}
@@ -101,14 +101,14 @@ export function NewSealSheet({ me, onClose, onMade }: { me: Me; onClose(): void;
           {round && (
             <>
               <TextField
-                label={`${t('sealsCenter')}（${t('optional')}）`}
+                label={t('noted', { what: t('sealsCenter'), note: t('optional') })}
                 placeholder={kind === 'contract' ? '合同专用章' : kind === 'finance' ? '财务专用章' : ''}
                 value={center}
                 maxLength={8}
                 onChange={(event) => edit(setCenter)(event.target.value)}
               />
               <TextField
-                label={`${t('sealsNumber')}（${t('optional')}）`}
+                label={t('noted', { what: t('sealsNumber'), note: t('optional') })}
                 hint={t('sealsNumberHint')}
                 inputMode="numeric"
                 value={number}

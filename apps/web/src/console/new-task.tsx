@@ -170,7 +170,7 @@ function CheckStep({
         </dl>
       </section>
       <TextField
-        label={`${t('wizardDeadline')}（${t('optional')}）`}
+        label={t('noted', { what: t('wizardDeadline'), note: t('optional') })}
         type="date"
         min={formatDay(new Date())}
         value={draft.deadline}

@@ -195,7 +195,7 @@ function Scenes({ seal, manage, onChanged }: { seal: Seal; manage: boolean; onCh
               }}
             />
             <TextField
-              label={`${t('wizardDeadline')}（${t('optional')}）`}
+              label={t('noted', { what: t('wizardDeadline'), note: t('optional') })}
               type="date"
               min={formatDay(new Date())}
               value={until}

@@ -133,7 +133,7 @@ function TaskHead({ task }: { task: SignTask }) {
       </p>
       {task.endReason && (
         <Note tone={task.status === 'rejected' ? 'bad' : 'wait'}>
-          {t('taskEndReason')}：{task.endReason}
+          {t('labelled', { label: t('taskEndReason'), value: task.endReason ?? '' })}
         </Note>
       )}
       <div className="row">
@@ -212,7 +212,7 @@ function CancelSheet({
   })
   return (
     <Sheet
-      title={`${t('taskCancel')}：${task.title}`}
+      title={t('labelled', { label: t('taskCancel'), value: task.title })}
       onClose={onClose}
       footer={
         <>

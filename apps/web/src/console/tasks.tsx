@@ -86,9 +86,7 @@ export function TasksPage() {
           value={status}
           onChange={(event) => filter('status', event.target.value)}
         >
-          <option value="">
-            {t('tasksStatus')}：{t('tasksAll')}
-          </option>
+          <option value="">{t('labelled', { label: t('tasksStatus'), value: t('tasksAll') })}</option>
           {statuses.map((value) => (
             <option key={value} value={value}>
               {t(statusWord[value])}

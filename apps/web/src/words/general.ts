@@ -16,6 +16,10 @@ export const generalWords = {
     '浏览器不允许复制，请手动选取',
     'The browser does not allow copying; please select it by hand',
   ],
+  /** How words stand together is a matter of the language too. */
+  labelled: ['{label}：{value}', '{label}: {value}'],
+  noted: ['{what}（{note}）', '{what} ({note})'],
+  titled: ['《{title}》', '“{title}”'],
   more: ['加载更多', 'Load more'],
   details: ['详情', 'Details'],
   optional: ['选填', 'optional'],

@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ceremonyWords } from './ceremony.ts'
 import { consoleWords } from './console.ts'
@@ -25,6 +27,20 @@ describe('the dictionary', () => {
   it('uses each key in one part only', () => {
     const keys = parts.flatMap((part) => Object.keys(part))
     expect(keys.length).toBe(new Set(keys).size)
+  })
+})
+
+describe('the pages', () => {
+  it('leave the signs between words to the dictionary, for an English page has its own', () => {
+    const pages = join(import.meta.dirname, '..')
+    const found = globSync('**/*.tsx', { cwd: pages }).flatMap((path) =>
+      readFileSync(join(pages, path), 'utf8')
+        .split('\n')
+        // What stands inside quotes is a sample, not a sign between words.
+        .filter((line) => /[（）：，。《》「」、；]/.test(line.replace(/'[^']*'|^\s*(\/\/|\/?\*).*$/g, '')))
+        .map((line) => `${path}: ${line.trim()}`),
+    )
+    expect(found).toEqual([])
   })
 })
 
