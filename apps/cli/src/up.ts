@@ -80,8 +80,11 @@ function introduction(url: string, { corp, admin, person, app }: Demo): string[]
     row('密码 · password', admin.password),
     row('应用 · app', `appId ${app.appId}   appSecret ${app.appSecret}`),
     '',
-    row('下一步 · next', `打开 ${url}，登录企业，上传合同，发给 ${person.name}（${person.login}）签署`),
-    row('', 'open it, log in as the company, upload a contract and send it to the person'),
+    row(
+      '下一步 · next',
+      `打开 ${url}，用 ${admin.login} 登录，在顶部换到企业，上传合同，发给 ${person.name}（${person.login}）签署`,
+    ),
+    row('', 'open it, log in, change to the company at the top, upload a contract and send it to the person'),
     row('', `验证码 · codes   ${url}/sandbox/outbox`),
   ]
 }
