@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { signPdf } from '@yinxin/pades'
 import { generateSigner, issueCertificate } from '@yinxin/pki'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -19,6 +17,7 @@ import {
   predefinedMapPdf,
   textPdf,
 } from '../../../../testing/fakes/pdfs.ts'
+import { settledBufferBytes } from '../../../../testing/memory.ts'
 import { openPeople, type People } from '../../../../testing/people.ts'
 import { createDocuments, type Documents, type DocumentsDeps, type FoundKeyword } from './documents.ts'
 import { createReaderPool } from './reader-pool.ts'
@@ -46,11 +45,6 @@ afterAll(async () => {
   await house.close()
   await rm(folder, { recursive: true, force: true })
 })
-
-function exposeGc(): () => void {
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as () => void
-}
 
 async function* pieces(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -124,13 +118,10 @@ describe('receiving a file', () => {
         },
       },
     })
-    const collectGarbage = exposeGc()
-    collectGarbage()
-    const before = process.memoryUsage().arrayBuffers
+    const before = await settledBufferBytes()
     const files = Promise.all(Array.from({ length: 8 }, () => receive(pdf, alice, slow)))
     while (waiting < 8) await new Promise((resolve) => setTimeout(resolve, 10))
-    collectGarbage()
-    const held = process.memoryUsage().arrayBuffers - before
+    const held = (await settledBufferBytes()) - before
     release()
     for (const file of await files) expect(file.sha256).toBe(sha256(pdf))
     await slow.close()

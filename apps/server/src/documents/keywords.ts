@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TextItem, TextStyle } from 'pdfjs-dist/types/src/display/api.js'
 import type { PageViewport } from 'pdfjs-dist/types/src/display/page_viewport.js'
-import { foldText, type FoundKeyword } from './keyword-text.ts'
+import { type FoundKeyword, foldText } from './keyword-text.ts'
 
 const MOST_POSITIONS = 1000
 

@@ -7,6 +7,7 @@ import { defineRefusals } from '#src/errors.ts'
 import { newId, newToken } from '#src/ids.ts'
 import { createLog } from '#src/log.ts'
 import { createTestDatabase } from '../../../../testing/database.ts'
+import { heldBufferBytes } from '../../../../testing/memory.ts'
 import { appSignature, EMPTY_SHA256 } from './app-signature.ts'
 import { createHttp, fileAnswer, type Http, pageFrom, pageOf, pageQuery, type Sealer } from './http.ts'
 
@@ -179,9 +180,13 @@ function declareRoutes({ route }: Http, db: Db) {
     answer: z.object({ sizeBytes: z.number(), sha256: z.string(), fileName: z.string().nullable() }),
     async handle({ upload }) {
       const received = upload(64_000_000)
+      let sinceLook = 0
       for await (const chunk of received) {
         if (chunk.length === 0) throw new Error('an empty piece')
-        seen.peakBytes = Math.max(seen.peakBytes, process.memoryUsage().arrayBuffers)
+        sinceLook += chunk.length
+        if (sinceLook < 4_000_000) continue
+        sinceLook = 0
+        seen.peakBytes = Math.max(seen.peakBytes, heldBufferBytes())
       }
       return { ...received.received(), fileName: received.fileName ?? null }
     },

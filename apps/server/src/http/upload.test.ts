@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newToken } from '#src/ids.ts'
+import { settledBufferBytes } from '../../../../testing/memory.ts'
 import { appSignature } from './app-signature.ts'
 import { appCredential, bearer, clock, type HttpStage, openHttpStage, seen, signed } from './http-stage.ts'
 
@@ -42,7 +43,7 @@ describe('uploads', () => {
 
   it('without a length are cut off at the limit while streaming, with flat memory', async () => {
     const chunk = randomBytes(64 * 1024)
-    const before = process.memoryUsage().arrayBuffers
+    const before = await settledBufferBytes()
     seen.peakBytes = before
     const client = httpRequest(`${base}/api/v1/uploads`, {
       method: 'POST',
