@@ -60,8 +60,11 @@ describe.skipIf(!chromium)('a contract, signed in a real browser', () => {
     await logIn(desk.page, app.url, admin.login)
     await foundCompany(desk.page)
     await createSeal(desk.page)
-    // As text: the tests are checked as programs of Node, which has no document.
-    const picture = await desk.page.evaluate<number>("document.querySelector('.seal-card img').naturalWidth")
+    // As text: the tests are checked as programs of Node, which has no document. A picture has its place on the page
+    // before it has arrived; decode() waits for it, and fails when it does not come.
+    const picture = await desk.page.evaluate<number>(
+      "(async (seal) => { await seal.decode(); return seal.naturalWidth })(document.querySelector('.seal-card img'))",
+    )
     expect(picture).toBeGreaterThan(0)
   })
 
