@@ -14,6 +14,7 @@ import {
   ZIP64_LOCATOR_SIGNATURE,
   type ZipHeader,
 } from './zip-format.ts'
+import { salvageEntries } from './zip-salvage.ts'
 
 /** The name under which a problem of the archive as a whole is reported. */
 export const ARCHIVE = '(archive)'
@@ -80,6 +81,10 @@ export function readZip(zip: Uint8Array): { entries: ZipEntry[]; problems: ZipPr
     if (seen.has(header.name.toLowerCase())) report(index, 'duplicate_name', header.offset)
     seen.add(header.name.toLowerCase())
   })
+  // Packed anew by another program: the form is refused above, and what else differs is still to be named.
+  if (walked.broken !== null) {
+    for (const entry of salvageEntries(zip)) if (!seen.has(entry.name.toLowerCase())) entries.push(entry)
+  }
   // 3. The directory and the end, as they must follow from the local headers.
   if (walked.broken === null) judgeDirectory(zip, walked.headers, walked.end, report, problems)
   return { entries, problems }
