@@ -76,6 +76,13 @@ describe('calls to addresses of customers', () => {
     expect(sink.received.at(-1)?.headers.host).toBe(`localhost:${port}`)
   })
 
+  it.each(['169.254.169.254', '[fe80::1]', '0.0.0.0', '224.0.0.1', '[::ffff:169.254.169.254]'])(
+    'never goes to %s, where no integrator develops but a cloud keeps its credentials',
+    async (host) => {
+      await expect(get(`http://${host}/`, { allowPrivate: true })).rejects.toThrow('outside_address_forbidden')
+    },
+  )
+
   it('does not follow a redirect', async () => {
     sink.answer = () => ({ status: 302, body: '', headers: { location: 'http://169.254.169.254/' } })
     const before = sink.received.length

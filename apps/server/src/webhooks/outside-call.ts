@@ -8,7 +8,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { refuse } from './errors.ts'
-import { isPublicAddress } from './public-address.ts'
+import { isInnerAddress, isPublicAddress } from './public-address.ts'
 
 export interface OutsideRequest {
   method: 'GET' | 'POST'
@@ -119,9 +119,8 @@ async function resolve(
   const [first] = places
   if (first === undefined) throw refuse('outside_unreachable', { problem: 'ENOTFOUND' })
   // One internal address among public ones is no accident: the whole name is refused.
-  if (!allowPrivate && !places.every((place) => isPublicAddress(place.address))) {
-    throw refuse('outside_address_forbidden')
-  }
+  const isAllowed = (address: string) => isPublicAddress(address) || (allowPrivate && isInnerAddress(address))
+  if (!places.every((place) => isAllowed(place.address))) throw refuse('outside_address_forbidden')
   return first
 }
 

@@ -42,3 +42,18 @@ export function isPublicAddress(address: string): boolean {
       return false
   }
 }
+
+/** This machine and private networks (RFC 1918, RFC 4193). Not link-local: there clouds keep their credentials. */
+const inner = new BlockList()
+inner.addSubnet('127.0.0.0', 8, 'ipv4')
+inner.addSubnet('10.0.0.0', 8, 'ipv4')
+inner.addSubnet('172.16.0.0', 12, 'ipv4')
+inner.addSubnet('192.168.0.0', 16, 'ipv4')
+inner.addAddress('::1', 'ipv6')
+inner.addSubnet('fc00::', 7, 'ipv6')
+
+/** Whether an integrator may be developing there: a sandbox may call it, production never. */
+export function isInnerAddress(address: string): boolean {
+  const family = isIP(address)
+  return family !== 0 && inner.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
