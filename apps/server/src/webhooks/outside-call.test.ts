@@ -79,7 +79,9 @@ describe('calls to addresses of customers', () => {
   it.each(['169.254.169.254', '[fe80::1]', '0.0.0.0', '224.0.0.1', '[::ffff:169.254.169.254]'])(
     'never goes to %s, where no integrator develops but a cloud keeps its credentials',
     async (host) => {
-      await expect(get(`http://${host}/`, { allowPrivate: true })).rejects.toThrow('outside_address_forbidden')
+      await expect(get(`http://${host}/`, { allowPrivate: true })).rejects.toThrow(
+        'outside_address_forbidden',
+      )
     },
   )
 
