@@ -108,11 +108,12 @@ async function benchCertificates(
     signer.sign(block)
   })
   const keys = await rate(2_000, 1, async () => {
-    kms.eventSigner('ecdsa-p256-sha256').destroy()
+    const key = await kms.eventSigner('ecdsa-p256-sha256')
+    key.destroy()
   })
   const certificates = async (concurrency: number, count: number) =>
     rate(count, concurrency, async () => {
-      const key = kms.eventSigner('ecdsa-p256-sha256')
+      const key = await kms.eventSigner('ecdsa-p256-sha256')
       const ids = { actId: randomUUID(), taskId: randomUUID(), tenantId: randomUUID() }
       const identity = { kind: 'person', name: '张三', identifier: '110***********002X' } as const
       const request = { ...ids, identity, spki: key.signer.spki, at: new Date() }

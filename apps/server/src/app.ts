@@ -162,6 +162,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     seals,
     signTasks,
     font,
+    eventKeyAlgorithm: config.eventKeyAlgorithm,
     ...faults,
   })
   const evidencePackage = createPackages({ db, evidence, ca, signTasks, environment })

@@ -60,7 +60,7 @@ const corp: EventIdentity = {
 }
 
 async function issue(identity: EventIdentity = person) {
-  const key = kms.eventSigner('ecdsa-p256-sha256')
+  const key = await kms.eventSigner('ecdsa-p256-sha256')
   const actId = randomUUID()
   const request = {
     actId,

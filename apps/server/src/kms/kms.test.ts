@@ -220,8 +220,8 @@ describe('signing keys', () => {
 
   test.each(['ecdsa-p256-sha256', 'rsa-pkcs1-sha256'] as const)(
     'a key for one act (%s) signs until it is destroyed',
-    (algorithm) => {
-      const { signer, destroy } = kms.eventSigner(algorithm)
+    async (algorithm) => {
+      const { signer, destroy } = await kms.eventSigner(algorithm)
       expect(verifies(signer.spki, signer.sign(data))).toBe(true)
       destroy()
       expect(() => signer.sign(data)).toThrow(/destroyed/)

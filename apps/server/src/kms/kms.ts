@@ -10,6 +10,7 @@ import { createScopeKeys } from './scope-keys.ts'
 import {
   createEventSigner,
   createSigningKeys,
+  type EventKeyAlgorithm,
   type EventSigner,
   type KeptSigner,
   type SigningKeyName,
@@ -17,7 +18,7 @@ import {
 import { createKeyStore, type KeyStore } from './store.ts'
 import { openBytes, sealBytes } from './wrap.ts'
 
-export type { EventSigner, KeptSigner, SigningKeyName } from './signing-keys.ts'
+export type { EventKeyAlgorithm, EventSigner, KeptSigner, SigningKeyName } from './signing-keys.ts'
 
 /** What an object's key is bound to; a wrapped key opens for exactly this place. All three are uuids. */
 export interface ObjectRef {
@@ -37,8 +38,8 @@ export interface ObjectRef {
 export interface Kms {
   /** A platform key by its purpose; created on first use, wrapped at rest by the root key. */
   signingKey(name: SigningKeyName, algorithm: SignatureAlgorithm): Promise<KeptSigner>
-  /** A fresh key in memory for one act. Call `destroy` in a `finally`. RSA takes ~0.1 s to generate. */
-  eventSigner(algorithm: SignatureAlgorithm): EventSigner
+  /** A fresh key in memory for one act. Call `destroy` in a `finally`. RSA takes ~0.1 s, on another thread. */
+  eventSigner(algorithm: EventKeyAlgorithm): Promise<EventSigner>
   /**
    * Makes the key of a contract (or a file, or any other scope). Resolves once it is durable in the
    * keys database; repeating it is harmless. Opens its own transaction there.

@@ -1,4 +1,5 @@
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
 import { generateSigner, type SignatureAlgorithm, type Signer, signerFromKey } from '@yinxin/pki'
 import type { Clock } from '#src/clock.ts'
 import type { RootKey } from './root-key.ts'
@@ -69,9 +70,15 @@ export function createSigningKeys(store: KeyStore, root: RootKey, clock: Clock) 
   }
 }
 
+/** What a key of one act may be: P-256 costs microseconds, RSA-2048 satisfies old verifiers. */
+export type EventKeyAlgorithm = 'ecdsa-p256-sha256' | 'rsa-pkcs1-sha256'
+
 /** A fresh key that exists in memory only and belongs to one act of signing. */
-export function createEventSigner(algorithm: SignatureAlgorithm): EventSigner {
-  let inner: Signer | undefined = generateSigner(algorithm).signer
+export async function createEventSigner(algorithm: EventKeyAlgorithm): Promise<EventSigner> {
+  let inner: Signer | undefined =
+    algorithm === 'rsa-pkcs1-sha256'
+      ? signerFromKey((await generateRsa('rsa', { modulusLength: 2048 })).privateKey, algorithm)
+      : generateSigner(algorithm).signer
   const spki = inner.spki
   return {
     signer: {
@@ -88,6 +95,8 @@ export function createEventSigner(algorithm: SignatureAlgorithm): EventSigner {
     },
   }
 }
+
+const generateRsa = promisify(generateKeyPair)
 
 /** The public half and the algorithm are part of the label: a swapped row does not open. */
 const label = (row: Pick<SigningKeyRow, 'name' | 'algorithm' | 'key_id'>) =>

@@ -21,7 +21,7 @@ import type { Db, Tx } from '#src/db/db.ts'
 import { Refusal } from '#src/errors.ts'
 import type { Evidence, NewEvent } from '#src/evidence/evidence.ts'
 import { newId } from '#src/ids.ts'
-import type { Kms } from '#src/kms/kms.ts'
+import type { EventKeyAlgorithm, EventSigner, Kms } from '#src/kms/kms.ts'
 import type { Log } from '#src/log.ts'
 import {
   type Author,
@@ -50,6 +50,7 @@ export interface ActDeps {
   clock: Clock
   log: Log
   kms: Pick<Kms, 'eventSigner'>
+  eventKeyAlgorithm: EventKeyAlgorithm
   storage: Pick<Storage, 'put' | 'record'>
   ca: Pick<Ca, 'intend' | 'issue' | 'recordIssued'>
   timestamps: Pick<Timestamps, 'stamp'>
@@ -128,7 +129,7 @@ export function createAct(deps: ActDeps) {
 
   async function perform(request: ActRequest): Promise<SignResult> {
     const attempt = { taskId: request.taskId, actorId: request.actorId, attemptId: newId() }
-    const key = deps.kms.eventSigner('ecdsa-p256-sha256')
+    const key = await deps.kms.eventSigner(deps.eventKeyAlgorithm)
     living.add(attempt.attemptId)
     try {
       const intent = await intend(request, attempt, key.signer.spki)
@@ -237,7 +238,7 @@ export function createAct(deps: ActDeps) {
   }
 
   /** Step 3. */
-  function certify(intent: CertificateIntent, signer: ReturnType<Kms['eventSigner']>['signer']): Credentials {
+  function certify(intent: CertificateIntent, signer: EventSigner['signer']): Credentials {
     const issued = deps.ca.issue(intent)
     const certificates = [issued.certificateDer, ...issued.chain]
     return {

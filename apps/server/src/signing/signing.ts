@@ -11,7 +11,7 @@ import { Refusal } from '#src/errors.ts'
 import type { Evidence } from '#src/evidence/evidence.ts'
 import type { Identity } from '#src/identity/identity.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
-import type { Kms } from '#src/kms/kms.ts'
+import type { EventKeyAlgorithm, Kms } from '#src/kms/kms.ts'
 import type { Log } from '#src/log.ts'
 import type { Lang } from '#src/notifications/notifications.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
@@ -65,6 +65,8 @@ export interface SigningDeps {
   signTasks: SignTasks
   /** For dates and notices on the page. */
   font: () => Promise<Font>
+  /** Of the key and certificate made for each act. */
+  eventKeyAlgorithm: EventKeyAlgorithm
   crash?: CrashHook
   leaseMs?: number
 }
