@@ -1,9 +1,9 @@
-import { timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { newDigits, newId } from '#src/ids.ts'
 import type { Lang, Notifications } from '#src/notifications/notifications.ts'
+import { judgeCode } from '#src/one-time-code.ts'
 import { refuse } from './errors.ts'
 import type { KeyedHash } from './keyed-hash.ts'
 import { parseLogin } from './login.ts'
@@ -117,16 +117,11 @@ export function createLoginCodes({ db, clock, notifications, keyedHash, budgets 
         .limit(1)
         .forUpdate()
         .executeTakeFirst()
-      if (row === undefined || row.used_at !== null || row.expires_at <= now) return 'wrong'
-      if (row.tries >= loginCodeRules.maxTries) return 'spent'
-      const isRight = timingSafeEqual(given, row.code_hash)
-      await typed
-        .updateTable('login_code')
-        .set(isRight ? { used_at: now } : { tries: row.tries + 1 })
-        .where('id', '=', row.id)
-        .execute()
-      if (isRight) return 'right'
-      return row.tries + 1 >= loginCodeRules.maxTries ? 'spent' : 'wrong'
+      const { verdict, change } = judgeCode(row, given, now, loginCodeRules.maxTries)
+      if (row !== undefined && change !== null) {
+        await typed.updateTable('login_code').set(change).where('id', '=', row.id).execute()
+      }
+      return verdict
     },
   }
 }

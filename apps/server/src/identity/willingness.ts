@@ -1,10 +1,10 @@
-import { timingSafeEqual } from 'node:crypto'
 import { sql } from 'kysely'
 import type { KeyedHash } from '#src/accounts/accounts.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { newDigits, newId } from '#src/ids.ts'
 import type { Lang, Notifications } from '#src/notifications/notifications.ts'
+import { judgeCode } from '#src/one-time-code.ts'
 import { refuse } from './errors.ts'
 import type { IdentityTables } from './tables.ts'
 
@@ -106,16 +106,12 @@ export function createWillingness(deps: {
           .limit(1)
           .forUpdate()
           .executeTakeFirst()
-        if (row === undefined || row.used_at !== null || row.expires_at <= now) return 'wrong'
-        if (row.tries >= willingnessRules.maxTries) return 'spent'
-        const isRight = timingSafeEqual(given, row.code_hash)
-        await typed
-          .updateTable('willingness_code')
-          .set(isRight ? { used_at: now } : { tries: row.tries + 1 })
-          .where('id', '=', row.id)
-          .execute()
-        if (isRight) return { codeId: row.id, sentAt: row.created_at }
-        return row.tries + 1 >= willingnessRules.maxTries ? 'spent' : 'wrong'
+        const { verdict, change } = judgeCode(row, given, now, willingnessRules.maxTries)
+        if (row === undefined) return 'wrong'
+        if (change !== null) {
+          await typed.updateTable('willingness_code').set(change).where('id', '=', row.id).execute()
+        }
+        return verdict === 'right' ? { codeId: row.id, sentAt: row.created_at } : verdict
       })
       if (outcome === 'wrong') throw refuse('sign_code_wrong')
       if (outcome === 'spent') throw refuse('sign_code_tried_too_often')
