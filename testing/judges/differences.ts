@@ -33,8 +33,6 @@ export const explanations: Readonly<Record<string, string>> = {
     'The CMS carries a content of its own (no bytes) instead of being detached; it is not the content of the byte range. We and EU DSS refuse it, pyHanko stops at a reference to a free object (21 65535 R in /StructTreeRoot).',
   'pades-level-b-sig-policy-invalid-digest-algo.pdf':
     'The signature policy attribute names sha256WithRSAEncryption as digest algorithm. The policy document is not there to be checked against it, and the signature does not depend on it: pyHanko and we verify the signature, EU DSS gives up the whole file.',
-  'pades-two-sig-copied-tst.pdf':
-    'The second signature carries the timestamp of the first: a token over another signature value (rule timestamp_invalid). EU DSS and pyHanko ignore such a token and fall back to the claimed time; we call the signature invalid, since somebody pretended a time.',
   'pdf-with-two-empty-sigs.pdf':
-    'Two signature fields hold a dictionary whose /Contents is all zeros: prepared, never signed. EU DSS does not count them as signatures and pyHanko stops at them; for us a filled signature field without a signature is a broken one (rule cms_unreadable).',
+    'Two signature fields hold a dictionary whose /Contents is all zeros: prepared, never signed. EU DSS does not count them as signatures and pyHanko stops at them; we list them as unsigned fields.',
 }

@@ -13,6 +13,7 @@ import {
   textOf,
 } from './objects.ts'
 import { numbersOf, type Revision } from './revisions.ts'
+import { isSignatureValue } from './signature-fields.ts'
 import type { XrefEntry } from './xref.ts'
 
 /** How far an update went, in rising order. `validation` is validation data, metadata and document timestamps. */
@@ -299,7 +300,7 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
   // Actions have no business on a signature, and an unsigned field that draws something is a disguise.
   if (dict.has('A') || dict.has('AA')) return 'other'
   const value = dictOf(resolve(step.after, owner?.get('V')))
-  if (!value) return dict.has('AP') ? 'other' : 'signatures'
+  if (!value || !isSignatureValue(step.after, value)) return dict.has('AP') ? 'other' : 'signatures'
   return nameOf(resolve(step.after, value.get('Type'))) === 'DocTimeStamp' ? 'validation' : 'signatures'
 }
 
@@ -370,8 +371,9 @@ function fieldLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel | undef
   // A signature that is there stays as it is; an empty field may be signed, once, by something new.
   if (inherited(step.before, old, 'V') !== undefined) return 'other'
   if (!keys.every((key) => SIGNATURE_KEYS.has(key))) return 'other'
-  const value = now.get('V')
-  if (value === undefined) return keys.includes('AP') ? 'other' : 'signatures'
+  // A widget below its field is signed by the field's value.
+  const value = holderOf(step.after, now, 'V')?.get('V')
+  if (!isSignatureValue(step.after, value)) return keys.includes('AP') ? 'other' : 'signatures'
   return !isRef(value) || step.added.has(value.num) ? 'signatures' : 'other'
 }
 
@@ -392,10 +394,15 @@ function isValueChanged(step: Step, old: PdfDict, now: PdfDict): boolean {
 }
 
 function inherited(view: PdfView, dict: PdfDict, key: string): PdfValue | undefined {
+  const value = holderOf(view, dict, key)?.get(key)
+  return value === undefined ? undefined : resolve(view, value)
+}
+
+/** The node from here upwards that has this key. */
+function holderOf(view: PdfView, dict: PdfDict, key: string): PdfDict | undefined {
   let node: PdfDict | undefined = dict
   for (let depth = 0; node && depth < 32; depth++) {
-    const value = node.get(key)
-    if (value !== undefined) return resolve(view, value)
+    if (node.has(key)) return node
     node = dictOf(resolve(view, node.get('Parent')))
   }
   return undefined

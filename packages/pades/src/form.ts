@@ -23,8 +23,8 @@ export interface EmptyField {
   readonly name: string
   readonly ref: PdfRef
   readonly dict: PdfDict
-  /** The field itself where both are one object. */
-  readonly widget: PdfRef
+  /** The places it shows itself in; the field itself where both are one object. */
+  readonly widgets: readonly PdfRef[]
 }
 
 export function readForm(view: PdfView, catalog: PdfDict): FormState {
@@ -53,10 +53,12 @@ export function readForm(view: PdfView, catalog: PdfDict): FormState {
       walkFields(view, list, (field) => {
         if (field.name !== name || !field.ref || resolveDict(view, field.dict.get('V'))) return false
         const kids = resolve(view, field.dict.get('Kids'))
-        const [only] = Array.isArray(kids) ? kids : []
-        // One drawing per signature: a field with several widgets cannot say which place is meant.
-        if (Array.isArray(kids) && (kids.length !== 1 || !isRef(only))) return false
-        found = { name, ref: field.ref, dict: field.dict, widget: isRef(only) ? only : field.ref }
+        const list = Array.isArray(kids) && kids.length > 0 ? kids : [field.ref]
+        const widgets = list.filter(isRef)
+        // A kid with a name of its own is another field, and a kid that is no object cannot be written anew.
+        const named = Array.isArray(kids) && kids.some((kid) => resolveDict(view, kid)?.has('T') !== false)
+        if (named || widgets.length !== list.length) return false
+        found = { name, ref: field.ref, dict: field.dict, widgets }
         return true
       })
       return found

@@ -52,7 +52,6 @@ const CHANGES = new Set([
   'trailing_bytes',
   'revision_bypassed',
   'signature_removed',
-  'timestamp_invalid',
   'subfilter_unsupported',
 ])
 const FORMAT = new Set([

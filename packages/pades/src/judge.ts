@@ -158,8 +158,9 @@ function judgeTimestamp(cms: CmsVerification, trust: TrustOptions, problems: Pro
     const particulars = result.problems
       .filter(({ severity }) => severity === 'error')
       .map(({ message }) => message)
+    // A token that does not hold proves no time, and the signature is judged without it (EN 319 102-1 §5.5.4).
     problems.push(
-      pdfProblem(untrusted ? 'timestamp_untrusted' : 'timestamp_invalid', 'error', particulars.join(' ')),
+      pdfProblem(untrusted ? 'timestamp_untrusted' : 'timestamp_invalid', 'warning', particulars.join(' ')),
     )
   }
   return earliest
@@ -216,7 +217,6 @@ const OPEN = new Set([
   'crl-unreadable',
   'revocation-unknown',
   'subfilter_unsupported',
-  'timestamp_untrusted',
 ])
 
 export function statusOf(problems: readonly Problem[]): SignatureStatus {

@@ -103,6 +103,73 @@ describe('a signature field that is there', () => {
     })
   })
 
+  it('with several places shows the one signature in each of them', async (context) => {
+    const pdf = samplePdf({
+      pages: 2,
+      catalog: '/AcroForm<</Fields[10 0 R]>>',
+      page: '/Annots[11 0 R 12 0 R]',
+      extra: {
+        10: '<</FT/Sig/T(Buyer)/Kids[11 0 R 12 0 R]>>',
+        11: '<</Type/Annot/Subtype/Widget/Parent 10 0 R/Rect[20 20 140 60]/P 3 0 R>>',
+        12: '<</Type/Annot/Subtype/Widget/Parent 10 0 R/Rect[150 20 270 60]/P 3 0 R>>',
+      },
+    })
+    const first = await sign(pdf, {})
+    const both = await sign(first, { fieldName: 'Buyer', fieldAppearance: box })
+    const report = verifyPdf(both, { trust })
+    expect(report).toMatchObject({ ok: true, unsignedFields: [] })
+    expect(report.signatures[1]).toMatchObject({ fieldName: 'Buyer', pages: [0] })
+    const added = text(both.subarray(first.length))
+    expect(new Set([...added.matchAll(/\/AP ?<< ?\/N (\d+) 0 R/g)].map(([, num]) => num)).size).toBe(2)
+    // One drawing, placed twice.
+    expect(countOf(added, '/Filter/FlateDecode')).toBe(1)
+    const other = prepareAppearance({
+      widthPt: 9,
+      heightPt: 9,
+      operators: '0 0 9 9 re f',
+      resources: [],
+      objects: [],
+    })
+    const each = await sign(first, { fieldName: 'Buyer', fieldAppearance: [box, other] })
+    expect(countOf(text(each.subarray(first.length)), '/Filter/FlateDecode')).toBe(2)
+    // Drawing without signing is a disguise.
+    const disguise = appendUpdate(first, {
+      11: '<</Type/Annot/Subtype/Widget/Parent 10 0 R/Rect[20 20 140 60]/P 3 0 R/AP<</N 90 0 R>>>>',
+      90: '<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length 2>>\nstream\nq \nendstream',
+    })
+    expect(verifyPdf(disguise, { trust }).signatures[0]?.changesAfter).toBe('other')
+    if (!hasJudge(context, 'pyhanko')) return
+    // pyHanko's comparison of revisions stops at a field with several widgets, so it is asked about one revision.
+    const alone = await sign(pdf, { fieldName: 'Buyer', fieldAppearance: box })
+    withFile(alone, (path, folder) => {
+      const root = join(folder, 'root.pem')
+      writeFileSync(root, toPem(pki.root, 'CERTIFICATE'))
+      const options = ['--trust', root, '--trust-replace', '--no-revocation-check', '--executive-summary']
+      const said = run('pyhanko', ['sign', 'validate', ...options, path]).text
+      expect(countOf(said, 'VALID')).toBe(1)
+      expect(said).not.toContain('INVALID')
+    })
+  })
+
+  it('that nobody signed is reported as such, and never as a bad signature', async () => {
+    const signed = await sign(formed(), { fieldName: 'Buyer' })
+    expect(verifyPdf(signed, { trust })).toMatchObject({ ok: true, unsignedFields: ['Seller'] })
+    const prepared = (more: string) =>
+      appendUpdate(signed, {
+        13: `<</Type/Annot/Subtype/Widget/FT/Sig/T(Seller)/Rect[150 20 270 60]/P 3 0 R/V 90 0 R${more}>>`,
+        90: '<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/Contents<0000000000>>>',
+        91: '<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Length 2>>\nstream\nq \nendstream',
+      })
+    const report = verifyPdf(prepared(''), { trust })
+    expect(report).toMatchObject({ ok: true, unsignedFields: ['Seller'] })
+    expect(report.signatures.length).toBe(1)
+    // What such a field draws looks like a signature and is none.
+    expect(verifyPdf(prepared('/AP<</N 91 0 R>>'), { trust })).toMatchObject({
+      ok: false,
+      signatures: [{ changesAfter: 'other' }],
+    })
+  })
+
   it('that is signed already, or is none, is refused', async () => {
     const once = await sign(formed(), { fieldName: 'Buyer' })
     expect(await codeOf(sign(once, { fieldName: 'Buyer' }))).toBe('field_name_taken')

@@ -58,6 +58,8 @@ export interface PdfVerification {
   readonly signatures: SignatureReport[]
   /** Document timestamps (ETSI.RFC3161). */
   readonly documentTimestamps: SignatureReport[]
+  /** Names of signature fields that wait for a signature, or were prepared for one and never signed. */
+  readonly unsignedFields: readonly string[]
   readonly revisions: number
   /** True when the cross-reference had to be rebuilt to read the file. */
   readonly repaired: boolean
@@ -106,8 +108,11 @@ const TEXTS: Record<string, readonly [zh: string, en: string]> = {
     '文件结构有损坏，已重建后读取',
     'The structure is damaged and was rebuilt for reading',
   ],
-  timestamp_invalid: ['时间戳无效', 'The timestamp is not valid'],
-  timestamp_untrusted: ['时间戳证书不受信任', 'The timestamp’s certificate is not trusted'],
+  timestamp_invalid: ['时间戳无效，不能证明签署时间', 'A timestamp is not valid and proves no time'],
+  timestamp_untrusted: [
+    '时间戳证书不受信任，不能证明签署时间',
+    'A timestamp’s certificate is not trusted, so it proves no time',
+  ],
   content_hash_mismatch: ['文件内容与签名不符', 'The document does not match the signature'],
 }
 

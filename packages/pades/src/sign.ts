@@ -17,8 +17,8 @@ import { attachToPages, fillField, writeAppearances, writeFields } from './widge
 export interface PrepareOptions {
   /** A new name, or the full name of an empty signature field that is to be signed; chosen when left out. */
   readonly fieldName?: string
-  /** What is drawn in the field's own place, when an existing field is signed. */
-  readonly fieldAppearance?: Appearance
+  /** What is drawn in the field's own places when an existing field is signed: in all, or in each its own. */
+  readonly fieldAppearance?: Appearance | readonly Appearance[]
   /** Locks form fields from this signature on (FieldMDP); a lock the field itself asks for is honoured anyway. */
   readonly lock?: FieldLock
   /** Every place where this one act is shown; empty for an invisible signature. */

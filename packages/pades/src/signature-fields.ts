@@ -1,6 +1,7 @@
 import { catalogOf, entryOf, fetchObject, type PdfView, resolve } from './file.ts'
 import {
   dictOf,
+  hexDigit,
   isDict,
   isRef,
   isString,
@@ -8,6 +9,7 @@ import {
   type PdfDict,
   type PdfString,
   type PdfValue,
+  stringBytes,
   textOf,
 } from './objects.ts'
 import { PdfRefusal } from './refusal.ts'
@@ -33,6 +35,33 @@ interface Entry {
 }
 
 /**
+ * Whether a field's value is a signature, good or bad. A dictionary whose /Contents is nothing but zeros was prepared
+ * and never signed: it claims nothing, and whoever wants to draw with it is no signer.
+ */
+export function isSignatureValue(view: PdfView, value: PdfValue | undefined): boolean {
+  const read = resolve(view, value)
+  // A value that cannot be read is a broken signature, not a missing one.
+  if (!isDict(read)) return value !== undefined && (read !== null || isRef(value))
+  const contents = resolve(view, read.get('Contents'))
+  if (!isString(contents)) return true
+  const { source, start, end } = contents
+  if (source[start] !== 0x3c) return stringBytes(contents).some((byte) => byte !== 0)
+  // The first digit of a container is never zero: looking ends there.
+  for (let i = start + 1; i < end - 1; i++) if (hexDigit(source[i] ?? 0) > 0) return true
+  return false
+}
+
+/** Full names of the signature fields of the newest revision that nobody has signed. */
+export function unsignedFields(newest: Revision): string[] {
+  const names: string[] = []
+  const { view } = newest
+  eachField(view, (field, name) => {
+    if (!isSignatureValue(view, field.get('V'))) names.push(name)
+  })
+  return names
+}
+
+/**
  * All signatures of a file in file order: those in the form of the newest revision, and those that any earlier
  * revision had in a field, so that none can be made to vanish.
  */
@@ -41,12 +70,13 @@ export function findSignatures(revisions: readonly Revision[]): FoundSignature[]
   const newest = revisions[0]
   if (!newest) return []
   eachField(newest.view, (field, name, widgets) => {
-    note(found, newest.view, field, name, widgets, false)
+    if (isSignatureValue(newest.view, field.get('V'))) note(found, newest.view, field, name, widgets, false)
   })
   for (const revision of revisions) {
     for (const num of numbersOf(revision)) {
       const field = fetchObject(revision.view, num)
       if (!isDict(field) || !field.has('V') || nameOf(field.get('FT')) !== 'Sig') continue
+      if (!isSignatureValue(revision.view, field.get('V'))) continue
       note(found, revision.view, field, textOf(resolve(revision.view, field.get('T'))) ?? '', [], true)
     }
   }
@@ -102,7 +132,8 @@ function eachField(view: PdfView, visit: (field: PdfDict, name: string, widgets:
     const ownType = nameOf(resolve(view, field.get('FT'))) ?? type
     const kids = resolve(view, field.get('Kids'))
     const list = Array.isArray(kids) ? kids : []
-    if (ownType === 'Sig' && field.has('V')) {
+    const isField = own !== undefined && !list.some((kid) => dictOf(resolve(view, kid))?.has('T'))
+    if (ownType === 'Sig' && (field.has('V') || isField)) {
       const widgets = list.map((kid) => dictOf(resolve(view, kid))).filter((kid) => kid !== undefined)
       visit(field, name, field.has('Rect') ? [field] : widgets)
     } else for (const kid of list) walk(kid, name, ownType, depth + 1)

@@ -104,10 +104,43 @@ describe('validation by EN 319 102-1', () => {
     expect(outcome(changed, { crls }).slice(0, 2)).toEqual(['TOTAL_FAILED', 'HASH_FAILURE'])
     const [from, to] = [Buffer.from(signed).indexOf('/Contents<'), Buffer.from(signed).indexOf('/M(D:')]
     const swapped = Uint8Array.from(signed)
-    swapped.fill(0x30, from + 10, to - 1)
+    swapped.fill(0x31, from + 10, to - 1)
     expect(outcome(swapped, { crls }).slice(0, 2)).toEqual(['TOTAL_FAILED', 'FORMAT_FAILURE'])
     const page = appendUpdate(signed, { 4: '<</Length 2>>\nstream\nQQ\nendstream' })
     expect(outcome(page, { crls }).slice(0, 2)).toEqual(['INDETERMINATE', 'SIG_CONSTRAINTS_FAILURE'])
+  })
+
+  it('takes a timestamp over something else for none, and says so', async () => {
+    const crls = [pki.crl(at)]
+    const digest = new Uint8Array(32).fill(7)
+    const foreign = () => pki.timestamp(digest, 'sha256')
+    const pretended = await signPdf(samplePdf(), {
+      ...pki.p256,
+      placements: [],
+      signingTime: at,
+      timestamp: foreign,
+    })
+    expect(outcome(pretended, { crls })).toEqual(['TOTAL_PASSED', null, 'B-B'])
+    const report = validatePdf(pretended, { trust, at: day(1), crls })
+    expect(report.signatures[0]?.provenAt).toBeNull()
+    expect(report.signatures[0]?.blocks).toContainEqual(
+      expect.objectContaining({ block: 'timestamp', indication: 'FAILED', subIndication: 'HASH_FAILURE' }),
+    )
+    expect(report.diagnostic.verification.signatures[0]).toMatchObject({
+      status: 'valid',
+      timestamp: null,
+      level: 'B-B',
+    })
+    expect(report.diagnostic.verification.signatures[0]?.problems).toMatchObject([
+      { code: 'timestamp_invalid', severity: 'warning' },
+    ])
+    // Without a proof of time the certificate counts as of now: a pretended time saves nobody from a revocation.
+    const revoked = [pki.crl(day(10), [{ serial: serialOf(pki.p256), at: day(5) }])]
+    expect(outcome(pretended, { at: day(12), crls: revoked })).toEqual([
+      'INDETERMINATE',
+      'REVOKED_NO_POE',
+      'B-B',
+    ])
   })
 
   it('goes by OCSP responses as by lists', async () => {

@@ -14,6 +14,7 @@ import { type ConclusionText, conclusionText } from './conclusion.ts'
 import { readStore } from './dss.ts'
 import { leniently, resolve, withRepair } from './file.ts'
 import { integrityBlocks } from './integrity.ts'
+import { fromPki } from './judge.ts'
 import { containersOf, readable } from './needs.ts'
 import { nameOf, stringBytes } from './objects.ts'
 import type { PdfVerification, Problem, SignatureReport } from './report.ts'
@@ -287,11 +288,13 @@ function signatureTimes(
     const result = verifyTimestampToken(token, { content: value })
     const { genTime, signerCertificate } = result
     if (!result.ok || !genTime || !signerCertificate) {
+      // A token over something else than this signature proves nothing about it; it goes (§5.5.4, step 4).
+      const elsewhere = result.problems.some(({ code }) => code === 'timestamp-imprint-mismatch')
       blocks.push({
         block: 'timestamp',
         indication: 'FAILED',
-        subIndication: 'SIG_CRYPTO_FAILURE',
-        problems: [],
+        subIndication: elsewhere ? 'HASH_FAILURE' : 'SIG_CRYPTO_FAILURE',
+        problems: result.problems.filter(({ severity }) => severity === 'error').map(fromPki),
       })
       continue
     }

@@ -26,7 +26,7 @@ import {
 import { noteDangling, numbersOf, type Revision, revisionEndingAt, revisionsOf } from './revisions.ts'
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
-import { type FoundSignature, findSignatures } from './signature-fields.ts'
+import { type FoundSignature, findSignatures, unsignedFields } from './signature-fields.ts'
 import { isSpace, SyntaxFault } from './syntax.ts'
 
 export interface VerifyOptions {
@@ -86,6 +86,7 @@ function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
     ok: signatures.length > 0 && reports.every(good),
     signatures,
     documentTimestamps: reports.filter(isTimestamp),
+    unsignedFields: revisions[0] ? unsignedFields(revisions[0]) : [],
     revisions: revisions.length,
     repaired: file.repaired,
     changes: steps.flatMap((step, revision) =>

@@ -2,7 +2,7 @@ import { type Appearance, writePrepared } from './appearance.ts'
 import { type PdfView, resolve, resolveDict } from './file.ts'
 import type { EmptyField } from './form.ts'
 import { type FieldLock, lockToken } from './locks.ts'
-import { isRef, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
+import { isRef, type PdfDict, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
 import { type PdfPage, pageOf } from './pages.ts'
 import { displayRectOf, type Placed, type Placement } from './placement.ts'
 import { PdfRefusal } from './refusal.ts'
@@ -64,31 +64,51 @@ function writeUprightForm(
   return form
 }
 
-/** Signs a field that is there: it gains its value, and a drawing in the place it has. */
+/**
+ * Signs a field that is there: it gains its value, and a drawing in every place it has. One drawing serves all
+ * places; several are taken in the order of the field's widgets.
+ */
 export function fillField(
   view: PdfView,
   update: Update,
   empty: EmptyField,
   signatureNum: number,
-  appearance: Appearance | undefined,
+  appearance: Appearance | readonly Appearance[] | undefined,
 ): void {
   const field = new Map(empty.dict)
   field.set('V', pdfRef(signatureNum))
-  const widget = empty.widget.num === empty.ref.num ? field : new Map(resolveDict(view, empty.widget))
-  if (appearance) {
-    const pageRef = widget.get('P')
-    const page = isRef(pageRef) ? pageOf(view, pageRef) : undefined
-    const shown = displayRectOf(view, widget.get('Rect'), page?.rotation ?? 0)
-    if (!shown) throw new PdfRefusal('field_not_visible', empty.name)
-    const base = writeBase(update, appearance)
-    const form = writeUprightForm(update, appearance, base, shown, shown.matrix)
-    widget.set('AP', new Map([['N', pdfRef(form)]]))
-    widget.delete('AS')
+  const drawings = appearance === undefined ? [] : 'kind' in appearance ? [appearance] : appearance
+  const bases = new Map<Appearance, number>()
+  for (const [i, ref] of empty.widgets.entries()) {
+    const widget = ref.num === empty.ref.num ? field : new Map(resolveDict(view, ref))
+    const drawing = drawings[i] ?? drawings[0]
+    if (drawing) {
+      const base = bases.get(drawing) ?? writeBase(update, drawing)
+      bases.set(drawing, base)
+      drawWidget(view, update, widget, drawing, base, empty.name)
+    }
+    // Print and locked, as a field of our own has it (ISO 32000-2 §12.5.3).
+    widget.set('F', 132)
+    if (widget !== field) update.put(ref, widget)
   }
-  // Print and locked, as a field of our own has it (ISO 32000-2 §12.5.3).
-  widget.set('F', 132)
   update.put(empty.ref, field)
-  if (widget !== field) update.put(empty.widget, widget)
+}
+
+function drawWidget(
+  view: PdfView,
+  update: Update,
+  widget: PdfDict,
+  appearance: Appearance,
+  base: number,
+  name: string,
+): void {
+  const pageRef = widget.get('P')
+  const page = isRef(pageRef) ? pageOf(view, pageRef) : undefined
+  const shown = displayRectOf(view, widget.get('Rect'), page?.rotation ?? 0)
+  if (!shown) throw new PdfRefusal('field_not_visible', name)
+  const form = writeUprightForm(update, appearance, base, shown, shown.matrix)
+  widget.set('AP', new Map([['N', pdfRef(form)]]))
+  widget.delete('AS')
 }
 
 export interface Widget {
