@@ -1,1 +1,9 @@
-export {}
+/**
+ * The door of @yinxin/signers: signers whose key lives elsewhere, on a PKCS#11 token or with a remote signing service
+ * that speaks the CSC API v2. They fit the two-phase interface of @yinxin/pades.
+ */
+export { openPkcs11, type Pkcs11Options, type Pkcs11Token, type Sealed } from './pkcs11.ts'
+export type { Pkcs11Binding } from './pkcs11-library.ts'
+export type { Pkcs11Kind, Pkcs11Object, Pkcs11Query } from './pkcs11-objects.ts'
+export type { TokenChoice, TokenFacts } from './pkcs11-session.ts'
+export { SignerError, type SignerErrorCode } from './signer-error.ts'
