@@ -13,7 +13,7 @@ import { judgeWithPyhanko, type PyhankoSignature, type PyhankoVerdict } from './
 
 /**
  * `good`: every signature is intact and only signatures, timestamps and validation data came after it; `form`: fields
- * were filled in besides; `changed`: something else was; `broken`: a signature or its byte range is not sound.
+ * were filled in besides, or a certification permits the annotations; `changed`: something else was; `broken`: a signature or its byte range is not sound.
  */
 export type Label = 'good' | 'form' | 'changed' | 'broken' | 'unsigned' | 'unreadable'
 
@@ -76,7 +76,7 @@ function opinionOfOurs(path: string): Opinion {
     throw fault
   }
   const changes = report.changes
-    .filter(({ level }) => level === 'other' || level === 'form')
+    .filter(({ level }) => level === 'other' || level === 'form' || level === 'annotations')
     .map(({ rule, object }) => `${rule} in object ${object}`)
   return worst(
     [...report.signatures, ...report.documentTimestamps].map((one) => opinionOfReport(one, changes)),
@@ -93,7 +93,8 @@ function opinionOfReport(report: SignatureReport, changes: readonly string[]): O
       label: 'changed',
       grounds: [...errors.filter((code) => code !== 'changed_after_signing'), ...changes],
     }
-  return report.changesAfter === 'form' ? { label: 'form', grounds: changes } : { label: 'good', grounds: [] }
+  const permitted = report.changesAfter === 'form' || report.changesAfter === 'annotations'
+  return permitted ? { label: 'form', grounds: changes } : { label: 'good', grounds: [] }
 }
 
 function opinionOfPyhanko(verdict: PyhankoVerdict): Opinion {

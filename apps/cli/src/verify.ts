@@ -98,6 +98,7 @@ const words = {
       none: '签署后未被改动',
       signatures: '其后只有后续签署',
       form: '其后填写过表单',
+      annotations: '其后有批注变动（认证允许）',
       other: '签署后内容被改动',
     },
     trust: { true: '通向给定的根证书', false: '不通向给定的根证书', null: '未判断（用 --trust 给出根证书）' },
@@ -120,6 +121,7 @@ const words = {
       none: 'nothing changed afterwards',
       signatures: 'only further signatures afterwards',
       form: 'form fields were filled in afterwards',
+      annotations: 'annotations came or went afterwards, as the certification permits',
       other: 'changed afterwards',
     },
     trust: {

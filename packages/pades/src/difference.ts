@@ -13,47 +13,29 @@ import {
   textOf,
 } from './objects.ts'
 import { numbersOf, type Revision } from './revisions.ts'
+import {
+  annotationChange,
+  annotationGrowth,
+  appearanceOfAnnotation,
+  isAnnotationList,
+} from './annotations.ts'
 import { isSignatureValue } from './signature-fields.ts'
+import {
+  type ChangeFinding,
+  type ChangeLevel,
+  differingKeys,
+  fieldName,
+  holderOf,
+  inherited,
+  mayWalk,
+  reachableSet,
+  referrersOf,
+  type Step,
+  type StepDifference,
+  type WalkBudget,
+  worse,
+} from './step.ts'
 import type { XrefEntry } from './xref.ts'
-
-/** How far an update went, in rising order. `validation` is validation data, metadata and document timestamps. */
-export type ChangeLevel = 'none' | 'validation' | 'signatures' | 'form' | 'other'
-
-const ORDER: readonly ChangeLevel[] = ['none', 'validation', 'signatures', 'form', 'other']
-
-export function worse(a: ChangeLevel, b: ChangeLevel): ChangeLevel {
-  return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b
-}
-
-export interface ChangeFinding {
-  /** Object number, 0 for the trailer. */
-  readonly object: number
-  readonly level: ChangeLevel
-  readonly rule: string
-  /** Full name of the form field that changed. */
-  readonly field?: string
-}
-
-export interface StepDifference {
-  readonly level: ChangeLevel
-  /** Everything beyond validation data, with the rule that judged it. */
-  readonly findings: readonly ChangeFinding[]
-}
-
-/** How many objects walks over the whole document may still visit; a file may have thousands of revisions. */
-export interface WalkBudget {
-  objects: number
-}
-
-interface Step {
-  readonly before: PdfView
-  readonly after: PdfView
-  readonly changed: Map<number, PdfValue>
-  readonly added: Set<number>
-  readonly budget: WalkBudget
-  reachable: Set<number> | undefined
-  referrers: Map<number, Set<number>> | undefined
-}
 
 /**
  * Compares one revision with the one before it, object by object. Only what a rule of the whitelist clears is
@@ -81,8 +63,7 @@ export function compareRevisions(
   compareCatalogs(step, findings, cleared)
   for (const [num, old] of step.changed) {
     if (cleared.has(num)) continue
-    const finding = judge(step, num, old)
-    if (finding.level !== 'none') findings.push(finding)
+    for (const finding of judge(step, num, old)) if (finding.level !== 'none') findings.push(finding)
   }
   const level = findings.reduce<ChangeLevel>((worst, finding) => worse(worst, finding.level), 'none')
   return { level, findings }
@@ -267,11 +248,6 @@ function compareForms(
   if (grown !== 'none') findings.push({ object: place, level: grown, rule: 'form.fields' })
 }
 
-function differingKeys(before: PdfDict, after: PdfDict): string[] {
-  const keys = new Set([...before.keys(), ...after.keys()])
-  return [...keys].filter((key) => !sameValue(before.get(key), after.get(key)))
-}
-
 /** What it means that a list grew from `old` to `now`: only new signature fields may be added, nothing removed. */
 function growth(step: Step, old: readonly PdfValue[], now: readonly PdfValue[]): ChangeLevel {
   let at = 0
@@ -304,22 +280,30 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
   return nameOf(resolve(step.after, value.get('Type'))) === 'DocTimeStamp' ? 'validation' : 'signatures'
 }
 
-function judge(step: Step, num: number, old: PdfValue): ChangeFinding {
+function judge(step: Step, num: number, old: PdfValue): ChangeFinding[] {
   const now = fetchObject(step.after, num)
-  const say = (level: ChangeLevel, rule: string): ChangeFinding => ({ object: num, level, rule })
+  const say = (level: ChangeLevel, rule: string): ChangeFinding[] => [{ object: num, level, rule }]
   if (Array.isArray(old) && Array.isArray(now)) {
     const level = growth(step, old, now)
     if (level !== 'other') return say(level, 'array.grown')
+    if (mayWalk(step) && isAnnotationList(step, num)) {
+      const annotated = annotationGrowth(step, old, now, num, newField)
+      if (annotated) return annotated
+    }
   }
   if (isDict(old) && isDict(now)) {
-    if (typeOf(old) === 'Page') return say(pageLevel(step, old, now), 'page')
+    if (typeOf(old) === 'Page') return pageFindings(step, num, old, now)
     const field = fieldLevel(step, old, now)
-    if (field) return { ...say(field, 'field'), field: fieldName(step.before, old) }
+    if (field) return [{ object: num, level: field, rule: 'field', field: fieldName(step.before, old) }]
+    const annotated = mayWalk(step) ? annotationChange(step, num, old, now) : undefined
+    if (annotated) return annotated
   }
   // When the walks are used up, what no rule has cleared yet counts as changed.
   if (!mayWalk(step)) return say('other', 'object.changed')
   if (isAppearanceOnly(step, num)) return say('form', 'appearance')
   if (!reachableSet(step).has(num)) return say('none', 'unreachable')
+  const drawn = appearanceOfAnnotation(step, num)
+  if (drawn) return drawn
   return say('other', now === null ? 'object.removed' : 'object.changed')
 }
 
@@ -330,21 +314,20 @@ function isPageNode(step: Step, item: PdfValue): boolean {
   return type === 'Page' || type === 'Pages' || dict?.has('MediaBox') === true
 }
 
-function mayWalk(step: Step): boolean {
-  if (step.reachable || step.referrers) return true
-  return step.budget.objects > 0
-}
-
 function typeOf(value: PdfValue): string | undefined {
   return nameOf(dictOf(value)?.get('Type'))
 }
 
-/** Of a page only the annotations may change, and only by signature widgets added to them. */
-function pageLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel {
-  if (differingKeys(old, now).some((key) => key !== 'Annots')) return 'other'
-  const before = resolve(step.before, old.get('Annots'))
-  const after = resolve(step.after, now.get('Annots'))
-  return growth(step, Array.isArray(before) ? before : [], Array.isArray(after) ? after : [])
+/** Of a page only the annotations may change: by signature widgets added, or as a certification may permit. */
+function pageFindings(step: Step, num: number, old: PdfDict, now: PdfDict): ChangeFinding[] {
+  const other: ChangeFinding = { object: num, level: 'other', rule: 'page' }
+  if (differingKeys(old, now).some((key) => key !== 'Annots')) return [other]
+  const list = (value: PdfValue) => (Array.isArray(value) ? value : [])
+  const before = list(resolve(step.before, old.get('Annots')))
+  const after = list(resolve(step.after, now.get('Annots')))
+  const level = growth(step, before, after)
+  if (level !== 'other') return [{ ...other, level }]
+  return annotationGrowth(step, before, after, num, newField) ?? [other]
 }
 
 const SIGNATURE_KEYS = new Set(['V', 'AP', 'AS', 'M', 'F', 'DA', 'MK', 'Type', 'P'])
@@ -377,35 +360,8 @@ function fieldLevel(step: Step, old: PdfDict, now: PdfDict): ChangeLevel | undef
   return !isRef(value) || step.added.has(value.num) ? 'signatures' : 'other'
 }
 
-/** The names from the top of the form down to this node (ISO 32000-2 §12.7.4.2). */
-function fieldName(view: PdfView, dict: PdfDict): string {
-  const names: string[] = []
-  let node: PdfDict | undefined = dict
-  for (let depth = 0; node && depth < 32; depth++) {
-    const name = textOf(resolve(view, node.get('T')))
-    if (name !== undefined) names.unshift(name)
-    node = dictOf(resolve(view, node.get('Parent')))
-  }
-  return names.join('.')
-}
-
 function isValueChanged(step: Step, old: PdfDict, now: PdfDict): boolean {
   return !sameValue(inherited(step.before, old, 'V') ?? null, inherited(step.after, now, 'V') ?? null)
-}
-
-function inherited(view: PdfView, dict: PdfDict, key: string): PdfValue | undefined {
-  const value = holderOf(view, dict, key)?.get(key)
-  return value === undefined ? undefined : resolve(view, value)
-}
-
-/** The node from here upwards that has this key. */
-function holderOf(view: PdfView, dict: PdfDict, key: string): PdfDict | undefined {
-  let node: PdfDict | undefined = dict
-  for (let depth = 0; node && depth < 32; depth++) {
-    if (node.has(key)) return node
-    node = dictOf(resolve(view, node.get('Parent')))
-  }
-  return undefined
 }
 
 /** True if the object hangs only in the appearances of form fields that carry no signature and changed their value. */
@@ -432,49 +388,5 @@ function isAppearanceOnly(step: Step, num: number): boolean {
   return true
 }
 
-function allNumbers(view: PdfView): Set<number> {
-  const numbers = new Set<number>()
-  for (const section of view.sections) for (const num of section.numbers()) numbers.add(num)
-  return numbers
-}
-
-function referrersOf(step: Step): Map<number, Set<number>> {
-  if (step.referrers) return step.referrers
-  const map = new Map<number, Set<number>>()
-  const numbers = allNumbers(step.after)
-  step.budget.objects -= numbers.size
-  for (const num of numbers) {
-    eachRef(fetchObject(step.after, num), (ref) => {
-      const set = map.get(ref.num)
-      if (set) set.add(num)
-      else map.set(ref.num, new Set([num]))
-    })
-  }
-  step.referrers = map
-  return map
-}
-
-/** Every object that can be reached from the trailer of the newer revision. */
-function reachableSet(step: Step): Set<number> {
-  if (step.reachable) return step.reachable
-  const seen = new Set<number>()
-  const queue: number[] = []
-  const visit = (ref: PdfRef) => {
-    if (seen.has(ref.num)) return
-    seen.add(ref.num)
-    queue.push(ref.num)
-  }
-  for (const key of ['Root', 'Info']) eachRef(step.after.trailer.get(key) ?? null, visit)
-  for (let num = queue.pop(); num !== undefined; num = queue.pop()) {
-    eachRef(fetchObject(step.after, num), visit)
-    // Objects in a stream hang on that stream: replacing it replaces them.
-    const entry = entryOf(step.after, num)
-    if (entry?.type === 'compressed' && !seen.has(entry.container)) {
-      seen.add(entry.container)
-      queue.push(entry.container)
-    }
-  }
-  step.budget.objects -= seen.size
-  step.reachable = seen
-  return seen
-}
+export type { ChangeFinding, ChangeLevel, StepDifference, WalkBudget } from './step.ts'
+export { worse } from './step.ts'

@@ -2,8 +2,11 @@ import type { ChangeLevel } from './difference.ts'
 
 export type SignatureStatus = 'valid' | 'invalid' | 'indeterminate'
 
-/** What happened to the file after a signature. Later signatures, timestamps and validation data are `signatures`. */
-export type ChangesAfter = 'none' | 'signatures' | 'form' | 'other'
+/**
+ * What happened to the file after a signature. Later signatures, timestamps and validation data are
+ * `signatures`; `annotations` are comments that a certification of level 3 permits.
+ */
+export type ChangesAfter = 'none' | 'signatures' | 'form' | 'annotations' | 'other'
 
 export interface Problem {
   readonly code: string
@@ -99,6 +102,19 @@ const TEXTS: Record<string, readonly [zh: string, en: string]> = {
   trailing_bytes: ['签名之后有无法解释的字节', 'There are unexplained bytes after the last revision'],
   changed_after_signing: ['签署之后文件内容被更改', 'The document was changed after signing'],
   form_changed_after_signing: ['签署之后填写过表单', 'Form fields were filled in after signing'],
+  annotated_after_signing: [
+    '签署之后添加、修改或删除过批注',
+    'Annotations were added, changed or removed after signing',
+  ],
+  annotation_covers_content: [
+    '签署之后的批注可能遮住页面内容',
+    'A later annotation may cover what was signed',
+  ],
+  annotation_covers_field: ['签署之后的批注遮住了表单域', 'A later annotation covers a form field'],
+  annotation_hidden: [
+    '签署之后的批注在屏幕或打印时不显示',
+    'A later annotation is hidden on screen or in print',
+  ],
   docmdp_violation: ['更改超出认证签名允许的范围', 'The changes go beyond what the certification permits'],
   fieldmdp_violation: [
     '签名锁定的表单域在签署后被更改',

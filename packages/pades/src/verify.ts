@@ -1,7 +1,16 @@
 import { type DigestAlgorithm, parseCertificate } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
 import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
-import { catalogOf, fetchObject, leniently, type PdfFile, type PdfView, resolve, withRepair } from './file.ts'
+import {
+  catalogOf,
+  fetchObject,
+  leniently,
+  type PdfFile,
+  type PdfView,
+  resolve,
+  resolveDict,
+  withRepair,
+} from './file.ts'
 import {
   displayName,
   factsOf,
@@ -217,6 +226,20 @@ interface After {
   readonly problems: readonly Problem[]
 }
 
+/** What of permitted annotations a reader of the report should look at. */
+const ANNOTATION_WARNINGS = [
+  ['annotation.covers_content', 'annotation_covers_content'],
+  ['annotation.covers_field', 'annotation_covers_field'],
+  ['annotation.hidden', 'annotation_hidden'],
+] as const
+
+/** What the certification that stood when a revision was signed permits; none permits nothing but signatures. */
+function certificationIn(view: PdfView): 1 | 2 | 3 | undefined {
+  const perms = resolveDict(view, resolveDict(view, view.trailer.get('Root'))?.get('Perms'))
+  const certification = resolveDict(view, perms?.get('DocMDP'))
+  return certification && docMdpLevel(view, certification)
+}
+
 /** Judges everything behind the covered bytes. */
 function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage): After {
   const { file, revisions, steps } = context
@@ -232,7 +255,7 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
   if (revision.index === 0 && !onlySpaceAfter(file.bytes, coverage.end))
     problems.push(pdfProblem('trailing_bytes'))
   let level: ChangeLevel = 'none'
-  const rules: string[] = []
+  const rules: { level: ChangeLevel; rule: string; text: string }[] = []
   const lock = fieldLockOf(found.view, found.dict)
   const broken = new Set<string>()
   for (let i = 0; i < revision.index; i++) {
@@ -240,18 +263,33 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
     if (!step) continue
     level = worse(level, step.level)
     for (const finding of step.findings) {
-      if (finding.level === 'other' || finding.level === 'form')
-        rules.push(`${finding.rule} ${finding.object}`)
+      if (finding.level === 'other' || finding.level === 'form' || finding.level === 'annotations')
+        rules.push({ level: finding.level, text: `${finding.rule} ${finding.object}`, rule: finding.rule })
       if (finding.field !== undefined && lock?.covers(finding.field)) broken.add(finding.field)
     }
   }
-  if (problems.length > 0) level = 'other'
-  if (level === 'other')
-    problems.push(pdfProblem('changed_after_signing', 'error', rules.slice(0, 5).join(', ')))
-  if (level === 'form')
-    problems.push(pdfProblem('form_changed_after_signing', 'warning', rules.slice(0, 5).join(', ')))
   const permits = docMdpLevel(found.view, found.dict)
-  if (permits === 1 && (level === 'signatures' || level === 'form'))
+  const annotated = rules.some(({ level }) => level === 'annotations')
+  const forbidden = level === 'annotations' && (permits ?? certificationIn(revision.view)) !== 3
+  if (problems.length > 0 || forbidden) level = 'other'
+  const named = (...levels: ChangeLevel[]) =>
+    rules
+      .filter((one) => levels.includes(one.level))
+      .map(({ text }) => text)
+      .slice(0, 5)
+      .join(', ')
+  if (level === 'other')
+    problems.push(pdfProblem('changed_after_signing', 'error', named('other', 'form', 'annotations')))
+  else {
+    if (rules.some((one) => one.level === 'form'))
+      problems.push(pdfProblem('form_changed_after_signing', 'warning', named('form')))
+    if (annotated) problems.push(pdfProblem('annotated_after_signing', 'warning', named('annotations')))
+    for (const [rule, code] of ANNOTATION_WARNINGS)
+      if (rules.some((one) => one.rule === rule)) problems.push(pdfProblem(code, 'warning'))
+  }
+  const went = (...levels: ChangeLevel[]) =>
+    levels.includes(level) || rules.some((one) => levels.includes(one.level))
+  if (permits === 1 ? went('signatures', 'form', 'annotations') : permits === 2 && annotated)
     problems.push(pdfProblem('docmdp_violation'))
   if (broken.size > 0)
     problems.push(pdfProblem('fieldmdp_violation', 'error', [...broken].slice(0, 5).join(', ')))
