@@ -1,4 +1,5 @@
 import {
+  type AsyncSigner,
   buildSignedAttributes,
   buildSignedData,
   digest,
@@ -17,7 +18,8 @@ import type { PdfSource } from './source.ts'
 
 /** What turns a digest into a CMS signature. */
 export interface CmsOptions {
-  readonly signer: Signer
+  /** In memory, on a token, or with a remote service. */
+  readonly signer: Signer | AsyncSigner
   /** DER, the signer's own certificate first, then its chain. */
   readonly certificates: readonly Uint8Array[]
   /** Gets the digest of the signature value, returns an RFC 3161 token over it: level B-T instead of B-B. */
@@ -45,7 +47,8 @@ export async function signPrepared(
     digestAlgorithm,
     signingCertificate,
   })
-  const signature = signer.sign(signedAttributes)
+  const made = signer.sign(signedAttributes)
+  const signature = made instanceof Promise ? await made : made
   const asked = options.timestamp?.(digest(digestAlgorithm, signature), digestAlgorithm)
   const timestampToken = asked instanceof Promise ? await asked : asked
   return buildSignedData({

@@ -10,6 +10,7 @@ export {
   type SignatureAlgorithm,
   type SignatureScheme,
 } from './algorithms.ts'
+export type { AsyncSigner } from './async-signer.ts'
 export { type Certificate, parseCertificate, verifyCertificateSignature } from './certificate.ts'
 export {
   buildSignedAttributes,

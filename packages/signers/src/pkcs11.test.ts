@@ -66,9 +66,8 @@ describe.skipIf(hsm === undefined)('a PKCS#11 token', () => {
     expect(Buffer.from(token.decrypt(key, sealed, utf8('tenant 7'))).toString()).toBe('a data key')
 
     const { native, session } = raw()
-    const [handle] =
-      (native.C_FindObjectsInit(session, [{ type: CKA.label, value: 'root' }]),
-      native.C_FindObjects(session, 5))
+    native.C_FindObjectsInit(session, [{ type: CKA.label, value: 'root' }])
+    const [handle] = native.C_FindObjects(session, 5)
     native.C_FindObjectsFinal(session)
     expect(() => native.C_GetAttributeValue(session, handle as Buffer, [{ type: CKA.value }])).toThrow(
       'CKR_ATTRIBUTE_SENSITIVE',

@@ -5,5 +5,7 @@
 export { openPkcs11, type Pkcs11Options, type Pkcs11Token, type Sealed } from './pkcs11.ts'
 export type { Pkcs11Binding } from './pkcs11-library.ts'
 export type { Pkcs11Kind, Pkcs11Object, Pkcs11Query } from './pkcs11-objects.ts'
+export { type Pkcs11KeyChoice, type Pkcs11Signer, pkcs11Signer } from './pkcs11-signer.ts'
 export type { TokenChoice, TokenFacts } from './pkcs11-session.ts'
+export type { RemoteAlgorithm } from './signature-forms.ts'
 export { SignerError, type SignerErrorCode } from './signer-error.ts'
