@@ -34,12 +34,20 @@ export interface TestPki {
   crl(at: Date, revoked?: readonly { readonly serial: Uint8Array; readonly at: Date }[]): Uint8Array
 }
 
+export interface TestPkiOptions {
+  /** Of the root and the timestamp authority. */
+  readonly algorithm?: SignatureAlgorithm
+  /** Of every SM2 key of this authority. */
+  readonly sm2Identity?: string
+}
+
 const DAY_MS = 86_400_000
 
 /** Makes fresh keys; certificates are valid around the given time. */
-export function createTestPki(at: Date): TestPki {
+export function createTestPki(at: Date, options: TestPkiOptions = {}): TestPki {
+  const { algorithm: own = 'ecdsa-p256-sha256', ...key } = options
   let serial = 1
-  const authority = generateSigner('ecdsa-p256-sha256')
+  const authority = generateSigner(own, key)
   const notBefore = new Date(at.getTime() - DAY_MS)
   const next = () => Uint8Array.of(0x51, (serial >> 8) & 255, serial++ & 255)
   const root = issueCertificate(
@@ -61,7 +69,7 @@ export function createTestPki(at: Date): TestPki {
     profile: CertificateProfile = 'document-signing',
     days = 300,
   ) => {
-    const { signer } = generateSigner(algorithm)
+    const { signer } = generateSigner(algorithm, key)
     return { signer, certificates: certify(signer, name, profile, days) }
   }
   const certify = (
@@ -85,7 +93,7 @@ export function createTestPki(at: Date): TestPki {
     )
     return [leaf, root]
   }
-  const tsa = issue('ecdsa-p256-sha256', 'Yinxin Test TSA', 'timestamping')
+  const tsa = issue(own, 'Yinxin Test TSA', 'timestamping')
   const [tsaLeaf = root] = tsa.certificates
   const stampAt = (genTime: Date) => (digest: Uint8Array, algorithm: SigningDigest) =>
     issueTimestampToken(

@@ -1,4 +1,11 @@
-import { type Certificate, type Crl, type PathPurpose, type PkiProblem, validatePath } from '@yinxin/pki'
+import {
+  type Certificate,
+  type Crl,
+  type PathPurpose,
+  type PkiProblem,
+  type Sm2Identity,
+  validatePath,
+} from '@yinxin/pki'
 import { fromPki } from './judge.ts'
 import type { Problem } from './report.ts'
 import type { SubIndication } from './validate.ts'
@@ -11,6 +18,7 @@ export interface TrustStore {
   /** OCSP responses, DER. */
   readonly ocsps: readonly Uint8Array[]
   readonly requireRevocation: boolean
+  readonly sm2: { readonly sm2Identity?: Sm2Identity }
 }
 
 export interface ChainBlock {
@@ -37,6 +45,7 @@ export function judgeChain(
     purpose,
     crls,
     ocsps,
+    ...trust.sm2,
   })
   const errors = path.problems.filter(({ severity }) => severity === 'error')
   let revoked: { at: Date; isCa: boolean } | undefined

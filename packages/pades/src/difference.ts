@@ -1,4 +1,4 @@
-import { catalogOf, entryOf, fetchObject, type PdfView, resolve } from './file.ts'
+import { catalogOf, entryOf, fetchObject, resolve } from './file.ts'
 import {
   dictOf,
   eachRef,
@@ -10,7 +10,6 @@ import {
   type PdfRef,
   type PdfValue,
   sameValue,
-  textOf,
 } from './objects.ts'
 import { numbersOf, type Revision } from './revisions.ts'
 import {

@@ -8,6 +8,7 @@ import {
   parseSignedData,
   problemTexts,
   type SignedData,
+  type Sm2Identity,
   validatePath,
   verifySignedData,
   verifyTimestampToken,
@@ -24,6 +25,8 @@ import {
 export interface TrustOptions {
   readonly anchors: readonly Certificate[] | undefined
   readonly at: Date | undefined
+  /** Of SM2 signers, when it is not the standard one. */
+  readonly sm2: { readonly sm2Identity?: Sm2Identity }
 }
 
 /** What the cryptography says about one signature, before looking at later revisions. */
@@ -57,8 +60,8 @@ export function judgeSignature(
   const problems: Problem[] = []
   const cms =
     subFilter === 'adbe.pkcs7.sha1'
-      ? verifySignedData(signedData)
-      : verifySignedData(signedData, { contentDigest })
+      ? verifySignedData(signedData, trust.sm2)
+      : verifySignedData(signedData, { contentDigest, ...trust.sm2 })
   problems.push(...cms.problems.map(fromPki))
   if (subFilter === 'adbe.pkcs7.sha1') {
     // The container carries the SHA-1 of the document as its content (ISO 32000-1 §12.8.3.3.1).
@@ -96,6 +99,7 @@ export function judgeDocumentTimestamp(
     { contentDigest },
     {
       allowZeroPadding: true,
+      ...trust.sm2,
       ...(trust.anchors ? { anchors: trust.anchors } : {}),
       ...(trust.at ? { at: trust.at } : {}),
     },
@@ -146,9 +150,7 @@ function judgeTimestamp(cms: CmsVerification, trust: TrustOptions, problems: Pro
     const result = verifyTimestampToken(
       token,
       { content: info?.signature ?? new Uint8Array(0) },
-      {
-        ...(trust.anchors ? { anchors: trust.anchors } : {}),
-      },
+      { ...trust.sm2, ...(trust.anchors ? { anchors: trust.anchors } : {}) },
     )
     if (result.ok && result.genTime) {
       if (!earliest || result.genTime < earliest) earliest = result.genTime
@@ -183,6 +185,7 @@ function judgeTrust(
     // Without any time to go by, the certificate's own start is the only one that cannot be too late.
     at: at ?? leaf.notBefore,
     purpose: 'signing',
+    ...trust.sm2,
     ...(signedData.crls.length > 0 ? { crls: signedData.crls } : {}),
   })
   problems.push(...path.problems.map(fromPki))

@@ -5,6 +5,7 @@ import {
   parseCertificate,
   parseCrl,
   type SignedData,
+  type Sm2Identity,
   type TimestampToken,
   verifyTimestampToken,
 } from '@yinxin/pki'
@@ -55,6 +56,8 @@ export interface ValidationOptions {
   readonly ocsps?: readonly Uint8Array[]
   /** Whether a certificate whose revocation nothing speaks about leaves the question open; it does when left out. */
   readonly requireRevocation?: boolean
+  /** The identity SM2 signers of this file hash with, when it is not the standard 1234567812345678. */
+  readonly sm2Identity?: Sm2Identity
 }
 
 /** One step of the process and what it came to. */
@@ -113,14 +116,15 @@ export interface PdfValidation {
  */
 export function validatePdf(pdf: Uint8Array, options: ValidationOptions): PdfValidation {
   // 1. Facts.
-  const verification = verifyPdf(pdf)
+  const sm2 = options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }
+  const verification = verifyPdf(pdf, sm2)
   const items = withRepair(pdf, (view) => {
     const { file } = leniently(view)
     const revisions = revisionsOf(file)
     return findSignatures(revisions).map((found) => itemOf(found, file.bytes.length))
   })
   const store = withRepair(pdf, (view) => readStore(leniently(view)))
-  const trust = trustStore(options, items, store)
+  const trust = { ...trustStore(options, items, store), sm2 }
   pair(items, verification)
   // 2. Timestamps from the newest to the oldest: each is proven by those after it, and proves what it covers.
   const proofs: Proof[] = []
@@ -201,7 +205,7 @@ function trustStore(
   options: ValidationOptions,
   items: readonly Item[],
   store: ReturnType<typeof readStore>,
-): TrustStore {
+): Omit<TrustStore, 'sm2'> {
   const carried = items.flatMap(({ container }) => (container ? [container] : []))
   return {
     anchors: options.trust.map(parseCertificate),
@@ -285,7 +289,7 @@ function signatureTimes(
   const times: Date[] = []
   const sealed = earliest(proofs.filter(({ end }) => end >= item.end && item.end > 0).map(({ at }) => at))
   for (const token of item.tokens) {
-    const result = verifyTimestampToken(token, { content: value })
+    const result = verifyTimestampToken(token, { content: value }, trust.sm2)
     const { genTime, signerCertificate } = result
     if (!result.ok || !genTime || !signerCertificate) {
       // A token over something else than this signature proves nothing about it; it goes (§5.5.4, step 4).

@@ -1,4 +1,4 @@
-import { type DigestAlgorithm, parseCertificate } from '@yinxin/pki'
+import { type DigestAlgorithm, parseCertificate, type Sm2Identity } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
 import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
 import {
@@ -43,6 +43,8 @@ export interface VerifyOptions {
   readonly trust?: readonly Uint8Array[]
   /** Time to judge certificates at when there is no timestamp; the claimed signing time otherwise. */
   readonly at?: Date
+  /** The identity SM2 signers of this file hash with, when it is not the standard 1234567812345678. */
+  readonly sm2Identity?: Sm2Identity
 }
 
 /**
@@ -59,7 +61,9 @@ export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVeri
 }
 
 function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
-  const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at }
+  const { sm2Identity } = options
+  const sm2 = sm2Identity === undefined ? {} : { sm2Identity }
+  const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at, sm2 }
   // 1. Facts: revisions, signatures, what each update changed.
   const newest = leniently(withRepair(pdf, readable))
   const { file } = newest
