@@ -31,6 +31,46 @@ export const refuse = defineRefusals({
     zh: '该内容的密钥不存在或已销毁，内容无法读取。',
     en: 'The key of this content does not exist or has been destroyed; the content cannot be read.',
   },
+  access_destroyed: {
+    kind: 'gone',
+    zh: '该方对此合同的访问密钥已销毁，无法再读取内容。其他各方不受影响。',
+    en: "This party's access key to the contract has been destroyed, so it can no longer read the content. The other parties are not affected.",
+  },
+  tenant_key_destroyed: {
+    kind: 'gone',
+    zh: '该主体的密钥已销毁，不能再存放或读取其内容。',
+    en: 'The key of this subject has been destroyed; content of its can be neither stored nor read.',
+  },
+  key_driver_changed: {
+    kind: 'unavailable',
+    zh: '密钥库由 {used} 保管，但设置为 {wanted}（YINXIN_KEY_DRIVER）。请改回原设置。',
+    en: 'The key store is kept by the driver {used}, but the setting says {wanted} (YINXIN_KEY_DRIVER). Set it back.',
+  },
+  key_driver_unreachable: {
+    kind: 'unavailable',
+    zh: '无法连接密钥服务 {place}：{reason}。请检查地址与网络；期间无法读写合同内容。',
+    en: 'The key service {place} does not answer: {reason}. Check its address and the network; contracts can be neither read nor written meanwhile.',
+  },
+  key_driver_sealed: {
+    kind: 'unavailable',
+    zh: '密钥服务 {place} 处于封存（sealed）或备用（standby）状态：{reason}。请由管理员解封或改用主节点地址。',
+    en: 'The key service {place} is sealed or a standby: {reason}. Have it unsealed, or name the active node.',
+  },
+  key_driver_forbidden: {
+    kind: 'unavailable',
+    zh: '密钥服务 {place} 拒绝了访问：{reason}。请检查令牌与策略（transit 的 encrypt、decrypt、keys 路径），或令牌 PIN。',
+    en: 'The key service {place} refused access: {reason}. Check the token and its policy (transit encrypt, decrypt and keys paths), or the PIN of the device.',
+  },
+  key_driver_failed: {
+    kind: 'unavailable',
+    zh: '密钥服务 {place} 未能完成操作：{reason}。',
+    en: 'The key service {place} could not do what was asked: {reason}.',
+  },
+  key_version_in_use: {
+    kind: 'conflict',
+    zh: '第 {version} 版 {family} 密钥仍有内容使用，或尚未到销毁时间，不能销毁。',
+    en: 'Version {version} of the {family} key is still in use or not yet due; it cannot be destroyed.',
+  },
   sealed_value_damaged: {
     kind: 'unavailable',
     zh: '加密的数据无法解开：数据被改动，或不属于该用途。',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, lstat, mkdir, open, readdir, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { link, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { refuse } from './errors.ts'
 
@@ -15,6 +16,10 @@ export interface KeyFolder {
   read(name: string): Promise<Buffer | undefined>
   /** Stores a new file durably; when another process was first, its bytes win and are returned. */
   create(name: string, content: Uint8Array): Promise<Buffer>
+  /** Puts new bytes in the place of a file, all or nothing, and overwrites the old ones. */
+  replace(name: string, content: Uint8Array): Promise<void>
+  /** Overwrites and removes a file durably; false when there was none. */
+  destroy(name: string): Promise<boolean>
   list(): Promise<string[]>
 }
 
@@ -27,10 +32,7 @@ export async function openKeyFolder(folder: string): Promise<KeyFolder> {
 
   async function read(name: string): Promise<Buffer | undefined> {
     const file = join(path, name)
-    const found = await lstat(file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    })
+    const found = await lstat(file).catch(ignoreMissing)
     if (found === undefined) return undefined
     await requirePrivate(file, 0o077)
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
@@ -41,7 +43,7 @@ export async function openKeyFolder(folder: string): Promise<KeyFolder> {
     }
   }
 
-  async function create(name: string, content: Uint8Array): Promise<Buffer> {
+  async function writeTemporary(name: string, content: Uint8Array): Promise<string> {
     const temporary = join(path, `.${name}.${randomBytes(8).toString('hex')}`)
     const handle = await open(temporary, 'wx', 0o600)
     try {
@@ -50,6 +52,11 @@ export async function openKeyFolder(folder: string): Promise<KeyFolder> {
     } finally {
       await handle.close()
     }
+    return temporary
+  }
+
+  async function create(name: string, content: Uint8Array): Promise<Buffer> {
+    const temporary = await writeTemporary(name, content)
     try {
       // link, not rename: it never replaces a key that somebody else stored in the meantime.
       await link(temporary, join(path, name))
@@ -64,7 +71,49 @@ export async function openKeyFolder(folder: string): Promise<KeyFolder> {
     return stored
   }
 
-  return { path, read, create, list: () => readdir(path) }
+  async function replace(name: string, content: Uint8Array): Promise<void> {
+    const temporary = await writeTemporary(name, content)
+    // Held open over the rename, so that the old bytes can still be overwritten once the new ones have the name.
+    const old = await open(join(path, name), constants.O_RDWR | constants.O_NOFOLLOW)
+    try {
+      await rename(temporary, join(path, name))
+      await syncFolder(path)
+      await overwrite(old)
+    } finally {
+      await old.close()
+    }
+  }
+
+  async function destroy(name: string): Promise<boolean> {
+    // Under another name first: a crash must leave a whole key, or one that the next call ends, never one that
+    // looks damaged.
+    const dying = join(path, `.${name}.dying`)
+    await rename(join(path, name), dying).catch(ignoreMissing)
+    await syncFolder(path)
+    const handle = await open(dying, constants.O_RDWR | constants.O_NOFOLLOW).catch(ignoreMissing)
+    if (handle === undefined) return false
+    try {
+      await overwrite(handle)
+    } finally {
+      await handle.close()
+    }
+    await unlink(dying)
+    await syncFolder(path)
+    return true
+  }
+
+  return { path, read, create, replace, destroy, list: () => readdir(path) }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
+
+/** As far as this reaches: a copy-on-write file system or a flash disk may keep the old blocks. */
+async function overwrite(handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat()
+  await handle.write(randomBytes(size), 0, size, 0)
+  await handle.sync()
 }
 
 /** Refuses a link, another owner, and any permission for group or others. */

@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   keyDir = join(await mkdtemp(join(tmpdir(), 'yinxin-kms-')), 'keys')
-  await asOwner('truncate key_store, signing_keys, tenant_keys, scope_keys')
+  await emptyStore()
   kms = await open()
 })
 afterEach(async () => {
@@ -43,6 +43,15 @@ async function asOwner(text: string, values: unknown[] = []) {
   } finally {
     await client.end()
   }
+}
+
+/** As a new installation finds it; tombstones refuse to be emptied, so the table's guard is off for a moment. */
+async function emptyStore() {
+  await asOwner(`
+    alter table key_tombstones disable trigger append_only;
+    truncate key_store, signing_keys, tenant_keys, scope_keys, scope_key_wraps, key_tombstones, key_versions,
+      open_epochs, open_roots;
+    alter table key_tombstones enable trigger append_only`)
 }
 
 describe('the key folder', () => {
@@ -85,7 +94,7 @@ describe('the key folder', () => {
   })
 
   test('two processes that start together agree on one root key', async () => {
-    await asOwner('truncate key_store')
+    await emptyStore()
     const dir = `${keyDir}-2`
     const both = await Promise.all([open(dir), open(dir)])
     const sealed = both[0].sealSecret('x', Buffer.from('one'))
@@ -139,12 +148,11 @@ describe('keys of contracts', () => {
     await expect(kms.newObjectKey(ref())).rejects.toMatchObject({ code: 'content_key_missing' })
   })
 
-  test('are forgotten after five minutes: a key removed from the store stops working', async () => {
+  test('are not kept in memory: a wrap removed from the store stops working at once', async () => {
     const one = ref()
     await kms.createScopeKey(one.tenantId, one.scopeId)
-    await asOwner('delete from scope_keys where scope_id = $1', [one.scopeId])
     await kms.newObjectKey(one)
-    clock.advance(5 * 60_000)
+    await asOwner('delete from scope_key_wraps where scope_id = $1', [one.scopeId])
     await expect(kms.newObjectKey(one)).rejects.toMatchObject({ code: 'content_key_missing' })
   })
 
@@ -159,12 +167,13 @@ describe('keys of contracts', () => {
     await kms.createScopeKey(one.tenantId, one.scopeId)
     const root = await readFile(join(keyDir, 'root.key'))
     const { rows } = await asOwner(
-      `select wrapped from scope_keys union all select wrapped from tenant_keys union all select secrets_key from key_store`,
+      `select wrapped from scope_key_wraps union all select wrapped from tenant_keys
+        union all select secrets_key from key_store union all select wrapped from key_versions where family = 'epoch'`,
     )
-    expect(rows.length).toBe(3)
+    expect(rows.length).toBe(4)
     for (const row of rows) expect(row.wrapped.includes(root)).toBe(false)
     // key 32 + nonce and tag once for the tenant, twice for the contract
-    expect(rows.map((row) => row.wrapped.length).sort()).toEqual([60, 60, 88])
+    expect(rows.map((row) => row.wrapped.length).sort()).toEqual([60, 60, 60, 88])
   })
 })
 

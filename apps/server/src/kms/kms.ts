@@ -1,12 +1,17 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { SignatureAlgorithm } from '@yinxin/pki'
+import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
-import { openEpochs } from './epochs.ts'
-import { refuse } from './errors.ts'
+import type { Db, Tx } from '#src/db/db.ts'
+import type { Jobs } from '#src/jobs/jobs.ts'
+import type { Attestation, KeyDriver, KeyFamily } from './driver.ts'
+import { createEpochs } from './epochs.ts'
+import { createFileDriver } from './file-driver.ts'
+import { found } from './founding.ts'
 import { openKeyFolder } from './key-folder.ts'
-import { openFileRootKey, type RootKey } from './root-key.ts'
-import { createScopeKeys } from './scope-keys.ts'
+import { type AdvanceReport, createRotation, type KeyVersionState, type RotationRules } from './rotation.ts'
+import { createScopeKeys, type Receipt, type ScopeKeyState } from './scope-keys.ts'
+import { createScopeStore } from './scope-store.ts'
 import {
   createEventSigner,
   createSigningKeys,
@@ -15,16 +20,25 @@ import {
   type KeptSigner,
   type SigningKeyName,
 } from './signing-keys.ts'
-import { createKeyStore, type KeyStore } from './store.ts'
+import { createKeyStore } from './store.ts'
+import { createTenantKeys } from './tenant-keys.ts'
+import { createVersionStore } from './version-store.ts'
 import { openBytes, sealBytes } from './wrap.ts'
 
+export type { Attestation, DriverReceipt, KeyDriver, KeyFamily } from './driver.ts'
+export { createFileDriver } from './file-driver.ts'
+export { openKeyFolder } from './key-folder.ts'
+export type { AdvanceReport, KeyVersionState, RotationRules, RotationStep } from './rotation.ts'
+export { anyParty, type DestructionReceipt, type Receipt, type ScopeKeyState } from './scope-keys.ts'
 export type { EventKeyAlgorithm, EventSigner, KeptSigner, SigningKeyName } from './signing-keys.ts'
 
-/** What an object's key is bound to; a wrapped key opens for exactly this place. All three are uuids. */
+/** What an object's key is bound to; a wrapped key opens for exactly this place. All are uuids. */
 export interface ObjectRef {
   tenantId: string
   scopeId: string
   objectId: string
+  /** For whom it is opened: only this party's wrap will do. The owner's when it is not said; `anyParty` for any. */
+  partyId?: string | undefined
 }
 
 /**
@@ -41,19 +55,54 @@ export interface Kms {
   /** A fresh key in memory for one act. Call `destroy` in a `finally`. RSA takes ~0.1 s, on another thread. */
   eventSigner(algorithm: EventKeyAlgorithm): Promise<EventSigner>
   /**
-   * Makes the key of a contract (or a file, or any other scope). Resolves once it is durable in the
-   * keys database; repeating it is harmless. Opens its own transaction there.
+   * Makes the key of a contract (or a file, or any other scope), wrapped once for each party; the owner alone unless
+   * said otherwise. Resolves once it is durable in the keys database; repeating it is harmless. Opens its own
+   * transaction there.
+   * @throws Refusal `content_key_missing` when the key was destroyed or is another tenant's, `tenant_key_destroyed`
    */
-  createScopeKey(tenantId: string, scopeId: string): Promise<void>
+  createScopeKey(tenantId: string, scopeId: string, parties?: readonly string[]): Promise<void>
+  /**
+   * Wraps the key for one more party, opened by the wrap of `via`; durable on return, repeating it is harmless.
+   * @throws Refusal `access_destroyed` when this party's access, or that of `via`, was destroyed
+   */
+  addParty(scopeId: string, partyId: string, how: { via: string }): Promise<void>
+  /**
+   * Deletes a party's wrap. When it resolves, no process opens anything for that party any more; the others are not
+   * affected. With the last party the contract's key is gone. Repeating it gives the same receipt.
+   * @throws Refusal `content_key_missing` when this party never had access
+   */
+  destroyAccess(scopeId: string, partyId: string): Promise<Receipt>
+  /** Deletes all wraps: nobody opens the contract any more, and a key of this scope is never made again. */
+  destroyScopeKey(scopeId: string): Promise<{ receipts: Receipt[] }>
+  /** Destroys the key of a tenant: all its wraps, of all contracts, are dead at once. */
+  destroyTenantKey(tenantId: string): Promise<Receipt>
+  scopeKeyState(scopeIds: readonly string[]): Promise<Map<string, ScopeKeyState>>
   /** A fresh key for one object, and the same key wrapped by its scope's key. */
   newObjectKey(ref: ObjectRef): Promise<{ key: KeyObject; wrapped: Buffer }>
-  /** @throws Refusal `content_key_missing` when the scope's key is gone, `sealed_value_damaged` when it does not fit. */
+  /**
+   * @throws Refusal `content_key_missing` when the scope's key is gone, `access_destroyed` when this party's is,
+   * `sealed_value_damaged` when it does not fit
+   */
   openObjectKey(ref: ObjectRef, wrapped: Uint8Array): Promise<KeyObject>
   /** Seals a small secret for the main database. The label says what and whose it is, and is needed to open it. */
   sealSecret(label: string, content: Uint8Array): Buffer
   /** @throws Refusal `sealed_value_damaged` */
   openSecret(label: string, sealed: Uint8Array): Buffer
-  /** Overwrites what is cached. */
+
+  /** All versions of root and epoch keys with their life so far. */
+  keyVersions(): Promise<KeyVersionState[]>
+  /** Of one epoch; undefined when there never was one. `destroyedAt` dates the final certificate. */
+  epochState(epoch: number): Promise<KeyVersionState | undefined>
+  /** Begins a new version; the rest follows by {@link Kms.advanceKeys}. Resolves to its number. */
+  rotateKeys(family: KeyFamily): Promise<number>
+  /** Re-wraps, closes and destroys what is due. Also runs by the clock. */
+  advanceKeys(): Promise<AdvanceReport>
+  scheduleDestroy(family: KeyFamily, version: number, at: Date): Promise<void>
+  /** A closed version at once, before its backup cycle has passed. @throws Refusal `key_version_in_use` */
+  destroyNow(family: KeyFamily, version: number): Promise<void>
+  attest(family: KeyFamily, version: number): Promise<Attestation>
+  readonly driver: { kind: KeyDriver['kind']; place: string }
+  /** Overwrites what is in memory. */
   close(): void
 }
 
@@ -61,42 +110,72 @@ export interface KmsDeps {
   /** The keys database, never the main one. */
   keysDb: Db
   clock: Clock
-  /** Folder of the root and epoch keys (YINXIN_KEY_DIR); created 0700, refused when looser. */
-  keyDir: string
+  /** Folder of the driver `file` (YINXIN_KEY_DIR); created 0700, refused when looser. Not used with `driver`. */
+  keyDir?: string
+  /** Keeps root and epoch keys elsewhere than in a folder. Closed with the room. */
+  driver?: KeyDriver
+  rules?: Partial<RotationRules>
+  /** With it, keys are tended every hour. */
+  jobs?: Jobs
 }
 
-/** Opens the key folder and the key store, and makes sure that they belong together. */
-export async function createKms({ keysDb, clock, keyDir }: KmsDeps): Promise<Kms> {
-  const store = createKeyStore(keysDb)
-  const folder = await openKeyFolder(keyDir)
-  const inUse = (await store.secretsKey()) !== undefined
-  const root = await openFileRootKey(folder, !inUse)
-  // The right root key is proven before anything else is opened; in a new store its row is written last, so that
-  // a store in use always has its keys in the folder.
-  const known = inUse ? await openSecretsKey(store, root, folder.path) : undefined
-  const epochs = await openEpochs(folder, root, !inUse)
-  const secretsKey = known ?? (await createSecretsKey(store, root, clock, folder.path))
-  const scopes = createScopeKeys(store, epochs, clock)
-  const signing = createSigningKeys(store, root, clock)
-  const sweeper = setInterval(scopes.sweep, 60_000).unref()
+const dayMs = 86_400_000
+
+/** Opens the driver and the key store, and makes sure that they belong together. */
+export async function createKms({
+  keysDb,
+  clock,
+  keyDir,
+  driver: given,
+  rules,
+  jobs,
+}: KmsDeps): Promise<Kms> {
+  const keyStore = createKeyStore(keysDb)
+  const versions = createVersionStore(keysDb)
+  const driver = given ?? createFileDriver(await openKeyFolder(requireFolder(keyDir)))
+  const secretsKey = await found({ keyStore, versions, driver, clock })
+  const epochs = createEpochs(versions, driver, clock)
+  const tenants = createTenantKeys(keyStore, epochs, clock)
+  const scopes = createScopeKeys(createScopeStore(keysDb), tenants, epochs, clock)
+  const currentRoot = async () =>
+    Math.max(...(await versions.versions()).flatMap((row) => (row.family === 'root' ? [row.version] : [])))
+  const signing = createSigningKeys(keyStore, driver, currentRoot, clock)
+  const rotation = createRotation(
+    { keyStore, versions, driver, epochs, scopes, clock },
+    { epochMs: 7 * dayMs, backupCycleMs: 7 * dayMs, laggingCopies: async () => [], ...rules },
+  )
+  const transact = <T>(work: (tx: Tx) => Promise<T>) => keysDb.work(work)
+  // A process that lost the database must not keep working keys of epochs that closed meanwhile.
+  const sweeper = setInterval(() => void epochs.refresh().catch(() => epochs.clear()), 30_000).unref()
+  jobs?.define('kms.tend', z.looseObject({}), async () => {
+    await rotation.tend()
+  })
+  jobs?.schedule('kms.tend', '23 * * * *')
 
   return {
     signingKey: signing.signingKey,
     eventSigner: createEventSigner,
     createScopeKey: scopes.create,
+    addParty: (scopeId, partyId, { via }) => scopes.addParty(transact, scopeId, partyId, via),
+    async destroyAccess(scopeId, partyId) {
+      const [receipt] = await transact((tx) => scopes.destroy(tx, scopeId, partyId))
+      if (receipt === undefined) throw new Error('a destroyed access left no receipt')
+      return receipt
+    },
+    destroyScopeKey: async (scopeId) => ({ receipts: await transact((tx) => scopes.destroy(tx, scopeId)) }),
+    destroyTenantKey: (tenantId) => transact((tx) => scopes.destroyTenant(tx, tenantId)),
+    scopeKeyState: scopes.states,
     async newObjectKey(ref) {
       const bytes = randomBytes(32)
       try {
-        const wrapped = await scopes.use(ref.tenantId, ref.scopeId, (key) =>
-          sealBytes(key, objectLabel(ref), bytes),
-        )
+        const wrapped = await scopes.use(ref, (key) => sealBytes(key, objectLabel(ref), bytes))
         return { key: createSecretKey(bytes), wrapped }
       } finally {
         bytes.fill(0)
       }
     },
     openObjectKey: (ref, wrapped) =>
-      scopes.use(ref.tenantId, ref.scopeId, (key) => {
+      scopes.use(ref, (key) => {
         const bytes = openBytes(key, objectLabel(ref), wrapped)
         try {
           return createSecretKey(bytes)
@@ -106,33 +185,28 @@ export async function createKms({ keysDb, clock, keyDir }: KmsDeps): Promise<Kms
       }),
     sealSecret: (label, content) => sealBytes(secretsKey, secretLabel(label), content),
     openSecret: (label, sealed) => openBytes(secretsKey, secretLabel(label), sealed),
+    keyVersions: rotation.states,
+    epochState: async (epoch) =>
+      (await rotation.states()).find((one) => one.family === 'epoch' && one.version === epoch),
+    rotateKeys: rotation.rotate,
+    advanceKeys: rotation.advance,
+    scheduleDestroy: rotation.scheduleDestroy,
+    destroyNow: rotation.destroyNow,
+    attest: rotation.attest,
+    driver: { kind: driver.kind, place: driver.place },
     close() {
       clearInterval(sweeper)
-      scopes.clear()
       signing.clear()
-      epochs.destroy()
-      root.destroy()
+      epochs.clear()
       secretsKey.fill(0)
+      void driver.close()
     },
   }
 }
 
-/** The data key for small secrets; opening it is also the proof that this root key belongs to this store. */
-async function openSecretsKey(store: KeyStore, root: RootKey, path: string): Promise<Buffer> {
-  const wrapped = await store.secretsKey()
-  if (wrapped === undefined) throw new Error('the key store lost the row it was given')
-  try {
-    return await root.unwrap('secrets', wrapped)
-  } catch (error) {
-    throw refuse('root_key_mismatch', { path }, error)
-  }
-}
-
-async function createSecretsKey(store: KeyStore, root: RootKey, clock: Clock, path: string): Promise<Buffer> {
-  const fresh = randomBytes(32)
-  await store.insertSecretsKey(await root.wrap('secrets', fresh), clock.now())
-  fresh.fill(0)
-  return openSecretsKey(store, root, path)
+function requireFolder(keyDir: string | undefined): string {
+  if (keyDir === undefined) throw new Error('a key store needs a driver or a key folder')
+  return keyDir
 }
 
 const objectLabel = (ref: ObjectRef) => `${ref.tenantId}|${ref.scopeId}|${ref.objectId}`

@@ -2,8 +2,8 @@ import { createHash, createPrivateKey, generateKeyPair, type KeyObject } from 'n
 import { promisify } from 'node:util'
 import { generateSigner, type SignatureAlgorithm, type Signer, signerFromKey } from '@yinxin/pki'
 import type { Clock } from '#src/clock.ts'
-import type { RootKey } from './root-key.ts'
-import type { KeyStore, SigningKeyRow } from './store.ts'
+import type { KeyDriver } from './driver.ts'
+import { isClosedVersion, type KeyStore, type SigningKeyRow } from './store.ts'
 
 /** The platform's own signing keys; each has one purpose and is never used for another. */
 export type SigningKeyName = 'ca-root' | 'ca-issuing' | 'tsa' | 'log' | 'platform-seal'
@@ -17,12 +17,17 @@ export interface EventSigner {
   destroy(): void
 }
 
-export function createSigningKeys(store: KeyStore, root: RootKey, clock: Clock) {
+export function createSigningKeys(
+  store: KeyStore,
+  driver: KeyDriver,
+  currentRoot: () => Promise<number>,
+  clock: Clock,
+) {
   const opened = new Map<SigningKeyName, Promise<KeptSigner>>()
 
   async function open(name: SigningKeyName, algorithm: SignatureAlgorithm): Promise<KeptSigner> {
     const row = (await store.signingKey(name)) ?? (await create(name, algorithm))
-    const pkcs8 = await root.unwrap(label(row), row.wrapped)
+    const pkcs8 = await driver.unwrap('root', row.root_version, signingLabel(row), row.wrapped)
     let key: KeyObject
     try {
       key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
@@ -43,9 +48,20 @@ export function createSigningKeys(store: KeyStore, root: RootKey, clock: Clock) 
     const spki = Buffer.from(signer.spki)
     const head = { name, algorithm, spki, key_id: createHash('sha256').update(spki).digest('hex') }
     const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' })
-    const wrapped = await root.wrap(label(head), pkcs8)
-    pkcs8.fill(0)
-    await store.insertSigningKey({ ...head, wrapped, created_at: clock.now() })
+    const insert = async () => {
+      const root_version = await currentRoot()
+      const wrapped = await driver.wrap('root', root_version, signingLabel(head), pkcs8)
+      await store.insertSigningKey({ ...head, wrapped, root_version, created_at: clock.now() })
+    }
+    try {
+      // A root that closed meanwhile takes no more; the newest does.
+      await insert().catch((error: unknown) => {
+        if (!isClosedVersion(error)) throw error
+        return insert()
+      })
+    } finally {
+      pkcs8.fill(0)
+    }
     // Read back: another process may have been first.
     const stored = await store.signingKey(name)
     if (stored === undefined) throw new Error(`the signing key ${name} vanished after it was stored`)
@@ -99,5 +115,5 @@ export async function createEventSigner(algorithm: EventKeyAlgorithm): Promise<E
 const generateRsa = promisify(generateKeyPair)
 
 /** The public half and the algorithm are part of the label: a swapped row does not open. */
-const label = (row: Pick<SigningKeyRow, 'name' | 'algorithm' | 'key_id'>) =>
+export const signingLabel = (row: Pick<SigningKeyRow, 'name' | 'algorithm' | 'key_id'>) =>
   `signing|${row.name}|${row.algorithm}|${row.key_id}`

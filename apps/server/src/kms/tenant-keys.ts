@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '#src/clock.ts'
+import type { Epochs } from './epochs.ts'
+import { isClosedVersion, type KeyStore } from './store.ts'
+import { openBytes, sealBytes } from './wrap.ts'
+
+/** Keys of tenants, made where missing. None is kept in memory. */
+export interface TenantKeys {
+  /**
+   * Copies of the tenants' keys, to be overwritten by the caller. Who is missing in the answer had a key that was
+   * destroyed.
+   */
+  open(tenantIds: readonly string[]): Promise<Map<string, Buffer>>
+  /** A copy of one key from its row, to be overwritten by the caller. */
+  unwrap(tenantId: string, epoch: number | null, wrapped: Buffer | null): Promise<Buffer>
+}
+
+export function createTenantKeys(store: KeyStore, epochs: Epochs, clock: Clock): TenantKeys {
+  async function unwrap(tenantId: string, epoch: number | null, wrapped: Buffer | null): Promise<Buffer> {
+    if (epoch === null || wrapped === null) throw new Error('the key of this tenant was destroyed')
+    return openBytes(await epochs.key(epoch), tenantLabel(tenantId), wrapped)
+  }
+
+  async function makeMissing(tenantIds: string[]): Promise<void> {
+    const epoch = await epochs.current()
+    const epochKey = await epochs.key(epoch)
+    const rows = tenantIds.map((tenant_id) => {
+      const key = randomBytes(32)
+      const wrapped = sealBytes(epochKey, tenantLabel(tenant_id), key)
+      key.fill(0)
+      return { tenant_id, epoch, wrapped, created_at: clock.now(), destroyed_at: null }
+    })
+    await store.insertTenantKeys(rows)
+  }
+
+  return {
+    unwrap,
+    async open(wanted) {
+      const tenantIds = [...new Set(wanted)]
+      let rows = await store.tenantKeys(tenantIds)
+      const missing = tenantIds.filter((id) => !rows.some((row) => row.tenant_id === id))
+      if (missing.length > 0) {
+        await makeMissing(missing).catch(async (error: unknown) => {
+          if (!isClosedVersion(error)) throw error
+          await epochs.refresh()
+          await makeMissing(missing)
+        })
+        // Read back: another process may have been first, and then its key is the tenant's.
+        rows = await store.tenantKeys(tenantIds)
+      }
+      const keys = new Map<string, Buffer>()
+      for (const row of rows) {
+        if (row.wrapped !== null) keys.set(row.tenant_id, await unwrap(row.tenant_id, row.epoch, row.wrapped))
+      }
+      if (rows.length !== tenantIds.length)
+        throw new Error('the key of a tenant vanished after it was stored')
+      return keys
+    },
+  }
+}
+
+/** Also what a re-wrap opens and seals. */
+export const tenantLabel = (tenantId: string) => `tenant|${tenantId}`
