@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { buildTimestampResponse, parseCertificate, toPem } from '@yinxin/pki'
+import { buildTimestampResponse, parseCertificate, startDigest, toPem } from '@yinxin/pki'
 import {
   byPath,
   CHECKPOINT,
@@ -259,14 +258,14 @@ async function* hashed(
   document: BundleDocument,
   content: () => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  const hash = createHash('sha256')
+  const hash = startDigest('sha256')
   let sizeBytes = 0
   for await (const chunk of content()) {
     hash.update(chunk)
     sizeBytes += chunk.length
     yield chunk
   }
-  if (hash.digest('hex') !== document.sha256 || sizeBytes !== document.sizeBytes) {
+  if (toHex(hash.digest()) !== document.sha256 || sizeBytes !== document.sizeBytes) {
     throw refuse(`document ${document.documentId} is not the one its hash says`)
   }
 }

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto'
+import { startDigest } from '@yinxin/pki'
 
 const encoder = new TextEncoder()
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** SHA-256 of the parts, one after the other. */
 export function sha256(...parts: Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256')
+  const hash = startDigest('sha256')
   for (const part of parts) hash.update(part)
   return new Uint8Array(hash.digest())
 }

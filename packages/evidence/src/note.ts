@@ -1,16 +1,5 @@
-import { createPublicKey, verify } from 'node:crypto'
-import type { Signer } from '@yinxin/pki'
-import {
-  concatBytes,
-  fromBase64,
-  fromHex,
-  fromUtf8,
-  sameBytes,
-  sha256,
-  toBase64,
-  toHex,
-  utf8,
-} from './bytes.ts'
+import { ed25519KeyBytes, type Signer, verifyEd25519 } from '@yinxin/pki'
+import { concatBytes, fromBase64, fromHex, fromUtf8, sha256, toBase64, toHex, utf8 } from './bytes.ts'
 import { EvidenceError } from './evidence-error.ts'
 
 /** Signature types of C2SP signed-note: a log signs as `ed25519`, a witness as `cosignature/v1`. */
@@ -20,22 +9,6 @@ const KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
 const NOTE_CHARS_MAX = 64 * 1024
 const SIGNATURES_MAX = 32
-/** DER of a SubjectPublicKeyInfo for Ed25519 (RFC 8410 §4) before the 32 key bytes. */
-const ED25519_SPKI_PREFIX = Uint8Array.of(
-  0x30,
-  0x2a,
-  0x30,
-  0x05,
-  0x06,
-  0x03,
-  0x2b,
-  0x65,
-  0x70,
-  0x03,
-  0x21,
-  0x00,
-)
-
 /** A public key of a log or a witness, as a vkey line carries it. */
 export interface NoteKey {
   name: string
@@ -282,20 +255,9 @@ function typeOf(role: 'log' | 'witness'): number {
 
 function rawPublicKey(signer: Signer): Uint8Array {
   const { spki } = signer
-  const prefixLength = ED25519_SPKI_PREFIX.length
-  if (
-    spki.length !== prefixLength + KEY_BYTES ||
-    !sameBytes(spki.subarray(0, prefixLength), ED25519_SPKI_PREFIX)
-  ) {
-    throw new EvidenceError('bad_note', 'notes are signed with Ed25519 keys only')
-  }
-  return spki.subarray(prefixLength)
-}
-
-function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false
-  const der = Buffer.from(concatBytes([ED25519_SPKI_PREFIX, publicKey]))
-  return verify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature)
+  const key = ed25519KeyBytes(spki)
+  if (key === undefined) throw new EvidenceError('bad_note', 'notes are signed with Ed25519 keys only')
+  return key
 }
 
 function isKeyName(name: string): boolean {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { type SignatureReport, verifyPdf } from '@yinxin/pades'
-import type { Certificate, Crl } from '@yinxin/pki'
+import { type Certificate, type Crl, startDigest } from '@yinxin/pki'
 import { certificatePath, EVENTS, MANIFEST, type Manifest, type ManifestDocument } from './bundle-layout.ts'
 import { type ProblemList, reasonOf } from './bundle-problems.ts'
+import { toHex } from './bytes.ts'
 import type { JsonObject } from './canonical-json.ts'
 import type { EvidenceEvent } from './event-chain.ts'
 import { revokedAt } from './verify-certificates.ts'
@@ -204,13 +204,13 @@ function errorCodes(signatures: readonly SignatureReport[]): string {
 /** SHA-256 of several prefixes of a file in one pass. */
 function prefixHashes(pdf: Uint8Array, ends: readonly number[]): Map<number, string> {
   const hashes = new Map<number, string>()
-  const running = createHash('sha256')
+  const running = startDigest('sha256')
   let at = 0
   for (const end of [...new Set(ends)].sort((a, b) => a - b)) {
     if (end > pdf.length) break
     running.update(pdf.subarray(at, end))
     at = end
-    hashes.set(end, running.copy().digest('hex'))
+    hashes.set(end, toHex(running.copy().digest()))
   }
   return hashes
 }

@@ -1,4 +1,4 @@
-import { inflateRawSync } from 'node:zlib'
+import { inflateRaw } from '@yinxin/pades'
 import { fromUtf8 } from './bytes.ts'
 import { CENTRAL_BYTES, CENTRAL_SIGNATURE, END_BYTES, END_SIGNATURE, LOCAL_BYTES } from './zip-format.ts'
 import type { ZipEntry } from './zip-read.ts'
@@ -44,10 +44,6 @@ function contentAt(zip: Uint8Array, view: DataView, central: number, budget: num
   const packed = zip.subarray(start, start + packedBytes)
   if (method === STORED) return packed
   if (method !== DEFLATED) return null
-  try {
-    return inflateRawSync(packed, { maxOutputLength: Math.max(sizeBytes, 1) })
-  } catch {
-    // Damaged: without contents it is named as missing.
-    return null
-  }
+  // Damaged: without contents it is named as missing.
+  return inflateRaw(packed, sizeBytes) ?? null
 }

@@ -1,4 +1,4 @@
-import { deflate } from './flate.ts'
+import { deflate } from '#flate'
 import { formatNumber, type Sink } from './serialise.ts'
 
 /**

@@ -1,5 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
-import type { DigestAlgorithm } from '@yinxin/pki'
+import { type DigestAlgorithm, type RunningHash, startDigest } from '@yinxin/pki'
 import { resolve } from './file.ts'
 import { hexDigit, type PdfString } from './objects.ts'
 import type { FoundSignature } from './signature-fields.ts'
@@ -51,11 +50,11 @@ export type RangeDigest = (coverage: Coverage, algorithm: DigestAlgorithm) => Ui
  * in the order of the file.
  */
 export function rangeDigester(bytes: Uint8Array): RangeDigest {
-  const running = new Map<DigestAlgorithm, { hash: Hash; at: number }>()
+  const running = new Map<DigestAlgorithm, { hash: RunningHash; at: number }>()
   return (coverage, algorithm) => {
     let state = running.get(algorithm)
     if (!state || state.at > coverage.gapFrom) {
-      state = { hash: createHash(algorithm), at: 0 }
+      state = { hash: startDigest(algorithm), at: 0 }
       running.set(algorithm, state)
     }
     state.hash.update(bytes.subarray(state.at, coverage.gapFrom))

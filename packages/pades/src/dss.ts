@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest, toHex } from '@yinxin/pki'
 import { catalogOf, type PdfView, resolve, resolveDict } from './file.ts'
 import { decodeStream } from './filters.ts'
 import { isRef, isStream, type PdfDict, type PdfRef, type PdfValue, pdfRef } from './objects.ts'
@@ -65,7 +65,7 @@ function streamsOf(view: PdfView, value: PdfValue | undefined): Stored[] {
 
 /** The key of a signature in /VRI: SHA-1 of its /Contents as they stand, padding included. */
 export function storeKeyOf(contents: Uint8Array): string {
-  return createHash('sha1').update(contents).digest('hex').toUpperCase()
+  return toHex(digest('sha1', contents)).toUpperCase()
 }
 
 /** What belongs to one signature or timestamp. */
@@ -196,5 +196,5 @@ function createPool(view: PdfView, update: Update, dss: PdfDict) {
 
 /** For telling entries apart. */
 export function digestOf(data: Uint8Array): string {
-  return createHash('sha256').update(data).digest('base64')
+  return toHex(digest('sha256', data))
 }

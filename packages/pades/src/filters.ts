@@ -1,4 +1,4 @@
-import { inflate } from './flate.ts'
+import { inflate } from '#flate'
 import { dictOf, hexDigit, isDict, nameOf, type PdfDict, type PdfStream, type PdfValue } from './objects.ts'
 import { isSpace, SyntaxFault } from './syntax.ts'
 

@@ -1,17 +1,17 @@
-import { createHash, type Hash } from 'node:crypto'
+import { type RunningHash, startDigest } from '@yinxin/pki'
 
 /**
  * The SHA-256 of a file's first `length` bytes, not yet closed. Kept in memory between signers, so that
  * signature N+1 hashes only what was appended. Not serialisable.
  */
 export interface HashState {
-  readonly hash: Hash
+  readonly hash: RunningHash
   readonly length: number
 }
 
 /** Hashes a whole file once. */
 export function hashStateOf(bytes: Uint8Array): HashState {
-  return { hash: createHash('sha256').update(bytes), length: bytes.length }
+  return { hash: startDigest('sha256').update(bytes), length: bytes.length }
 }
 
 /** The state after appending a finished delta; the given state stays usable. */

@@ -78,5 +78,6 @@ export {
   type ValidationOptions,
   validatePdf,
 } from './validate.ts'
+export { inflateRaw } from '#flate'
 export { normalizePdf } from './normalize.ts'
 export type { PdfSource } from './source.ts'

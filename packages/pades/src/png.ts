@@ -1,6 +1,6 @@
 import { type Content, streamObject } from './appearance.ts'
 import { unfilterPng } from './filters.ts'
-import { inflate } from './flate.ts'
+import { inflate } from '#flate'
 import { PdfRefusal } from './refusal.ts'
 import { formatNumber } from './serialise.ts'
 

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { SigningDigest } from '@yinxin/pki'
+import { type SigningDigest, startDigest } from '@yinxin/pki'
 import type { Appearance } from './appearance.ts'
 import { catalogOf, fetchObject, type PdfView, resolve, resolveDict, withRepair, withSparse } from './file.ts'
 import { type EmptyField, type FormState, readForm, writeForm } from './form.ts'
@@ -257,7 +256,7 @@ function close(
   }
   const digest = hashState
     ? digestAfter(hashState, [head, tail])
-    : (source ? hashSource(source, digestAlgorithm) : createHash(digestAlgorithm).update(prefix))
+    : (source ? hashSource(source, digestAlgorithm) : startDigest(digestAlgorithm).update(prefix))
         .update(head)
         .update(tail)
         .digest()

@@ -1,5 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
-import type { SigningDigest } from '@yinxin/pki'
+import { type RunningHash, type SigningDigest, startDigest } from '@yinxin/pki'
 import { SyntaxFault } from './syntax.ts'
 
 /** A file read by ranges, synchronously: an open handle, a mapped region, a slice of something larger. */
@@ -63,8 +62,8 @@ export function openSparse(source: PdfSource): SparseFile {
 const CHUNK = 1 << 20
 
 /** Hashes a whole source piece by piece. */
-export function hashSource(source: PdfSource, algorithm: SigningDigest): Hash {
-  const hash = createHash(algorithm)
+export function hashSource(source: PdfSource, algorithm: SigningDigest): RunningHash {
+  const hash = startDigest(algorithm)
   for (let at = 0; at < source.length; at += CHUNK)
     hash.update(source.read(at, Math.min(CHUNK, source.length - at)))
   return hash

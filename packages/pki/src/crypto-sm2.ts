@@ -1,21 +1,11 @@
 /**
- * SM2 and SM3 through node:crypto, or in TypeScript where that is missing or fails its self-test. OpenSSL's one-call
- * interface knows no identity in Node; its streaming one signs the SM3 digest of whatever it was fed, so that Z_A,
- * computed here, goes in first. That is observed, not documented: hence the self-test before the first use.
+ * SM2 and SM3 through the platform (`#sm2`), or in TypeScript where that is missing or fails its self-test before the
+ * first use.
  */
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  createSign,
-  createVerify,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto'
+import { nativeSm2, randomBytes, startNativeSm3 } from '#sm2'
 import { equalBytes, fromHex, toHex } from './bytes.ts'
-import type { Signer } from './crypto.ts'
+import type { RunningHash, Signer } from './crypto.ts'
 import { contentOf, enter, next, readOid, readOnly, readSmallInteger, take } from './der-read.ts'
-import { bitString, type Der, encode, explicit, integer, octetString, oid, sequence } from './der-write.ts'
 import { PkiError } from './errors.ts'
 import { publicKeyBits } from './extensions.ts'
 import { OID } from './oids.ts'
@@ -25,46 +15,13 @@ import {
   isSm2Secret,
   type Sm2Identity,
   sm2Digest,
-  sm2IdentityInput,
   sm2Nonces,
   sm2PublicPoint,
   sm2SignDigest,
   sm2VerifyDigest,
 } from './sm2.ts'
-import { sm3 } from './sm3.ts'
-
-/** A way to compute SM2: the same inputs and outputs, whoever does the arithmetic. Keys are raw octets. */
-export interface Sm2Engine {
-  readonly name: 'native' | 'typescript'
-  /** Uncompressed public point of a private key. */
-  publicPoint(secret: Uint8Array): Uint8Array
-  /** Signer of messages for a private key of 32 octets. */
-  prepareSign(
-    secret: Uint8Array,
-    point: Uint8Array,
-    identity: Sm2Identity,
-  ): (message: Uint8Array) => Uint8Array
-  /** Never throws on a bad signature or point. */
-  verify(
-    point: Uint8Array,
-    identity: Sm2Identity,
-    message: readonly Uint8Array[],
-    signature: Uint8Array,
-  ): boolean
-}
-
-const keyAlgorithm = encode(sequence(oid(OID.ecPublicKey), oid(OID.sm2)))
-
-/** SubjectPublicKeyInfo of an SM2 point (GM/T 0009 §7.1). */
-export const sm2Spki = (point: Uint8Array): Uint8Array => encode(sequence(keyAlgorithm, bitString(point)))
-
-/** PKCS#8 of a private key, with its public point when that is known. */
-export function sm2Pkcs8(secret: Uint8Array, point?: Uint8Array): Uint8Array {
-  const parts: Der[] = [integer(1), octetString(secret)]
-  if (point !== undefined) parts.push(explicit(1, bitString(point)))
-  const key = sequence(...parts)
-  return encode(sequence(integer(0), keyAlgorithm, octetString(encode(key))))
-}
+import { type Sm2Engine, sm2Pkcs8, sm2Spki } from './sm2-keys.ts'
+import { sm3, startSm3 } from './sm3.ts'
 
 /** The private key in a PKCS#8 structure when it is an SM2 one; undefined otherwise. */
 export function sm2SecretOf(pkcs8: Uint8Array): Uint8Array | undefined {
@@ -84,39 +41,6 @@ export function sm2SecretOf(pkcs8: Uint8Array): Uint8Array | undefined {
     if (error instanceof PkiError || error instanceof RangeError) return undefined
     throw error
   }
-}
-
-export const nativeSm2: Sm2Engine = {
-  name: 'native',
-  publicPoint(secret) {
-    const pkcs8 = sm2Pkcs8(secret) as Buffer
-    const key = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }))
-    return new Uint8Array(publicKeyBits(key.export({ format: 'der', type: 'spki' })))
-  },
-  prepareSign(secret, point, identity) {
-    const pkcs8 = sm2Pkcs8(secret, point) as Buffer
-    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
-    const za = createHash('sm3').update(sm2IdentityInput(point, identity)).digest()
-    return (message) => new Uint8Array(createSign('sm3').update(za).update(message).sign(key))
-  },
-  verify(point, identity, message, signature) {
-    let key: KeyObject
-    try {
-      key = createPublicKey({ key: sm2Spki(point) as Buffer, format: 'der', type: 'spki' })
-    } catch {
-      // No point of the curve.
-      return false
-    }
-    const verifier = createVerify('sm3')
-    verifier.update(createHash('sm3').update(sm2IdentityInput(point, identity)).digest())
-    for (const chunk of message) verifier.update(chunk)
-    try {
-      return verifier.verify(key, signature)
-    } catch {
-      // OpenSSL reports some malformed signatures as errors instead of as false.
-      return false
-    }
-  },
 }
 
 export const typescriptSm2: Sm2Engine = {
@@ -170,7 +94,7 @@ export function sm2Fault(engine: Sm2Engine): string | undefined {
 function sm3Fault(): string | undefined {
   try {
     for (const text of ['abc', 'abcd'.repeat(16), 'x'.repeat(1000)])
-      if (createHash('sm3').update(text).digest('hex') !== toHex(sm3(ascii(text))))
+      if (!equalBytes(startNativeSm3().update(ascii(text)).digest(), sm3(ascii(text))))
         return 'SM3 digests differ'
     return undefined
   } catch (error) {
@@ -193,8 +117,9 @@ function choose() {
   if (toHex(sm3(ascii('abc'))) !== '66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0')
     throw new Error('SM3 fails its self-test')
   const digestFault = sm3Fault()
-  const fault = digestFault ?? sm2Fault(nativeSm2)
-  const engine = fault === undefined ? nativeSm2 : typescriptSm2
+  const native: Sm2Engine | undefined = nativeSm2
+  const fault = digestFault ?? (native === undefined ? 'this platform has no SM2' : sm2Fault(native))
+  const engine = native !== undefined && fault === undefined ? native : typescriptSm2
   const own = fault === undefined ? undefined : sm2Fault(typescriptSm2)
   if (own !== undefined) throw new Error(`SM2 fails its self-test: ${own}`)
   const status: Sm2Status = {
@@ -209,10 +134,13 @@ function choose() {
 /** Which SM2 and SM3 are used here. Servers say so at start: the TypeScript one is slower and not constant in time. */
 export const sm2Status = (): Sm2Status => choose().status
 
+/** SM3 by the chosen implementation, still open. */
+export const startSm3Digest = (): RunningHash =>
+  choose().status.sm3 === 'typescript' ? startSm3() : startNativeSm3()
+
 /** SM3 digest by the chosen implementation. */
 export function sm3Digest(chunks: readonly Uint8Array[]): Uint8Array {
-  if (choose().status.sm3 === 'typescript') return sm3(...chunks)
-  const state = createHash('sm3')
+  const state = startSm3Digest()
   for (const chunk of chunks) state.update(chunk)
   return new Uint8Array(state.digest())
 }

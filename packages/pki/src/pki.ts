@@ -11,6 +11,7 @@ export {
   type SignatureScheme,
 } from './algorithms.ts'
 export type { AsyncSigner } from './async-signer.ts'
+export { toHex } from './bytes.ts'
 export { type Certificate, parseCertificate, verifyCertificateSignature } from './certificate.ts'
 export {
   buildSignedAttributes,
@@ -34,11 +35,14 @@ export {
   type Content,
   digest,
   generateSigner,
+  type RunningHash,
   type Signer,
   type Sm2Options,
   signerFromKey,
   signerFromPem,
+  startDigest,
 } from './crypto.ts'
+export { ed25519KeyBytes, verifyEd25519 } from './ed25519.ts'
 export { generateSm2Key, type Sm2Status, sm2SignerFromPkcs8, sm2Status } from './crypto-sm2.ts'
 export { defaultSm2Identity, type Sm2Identity } from './sm2.ts'
 export { type Finding, PkiError, type PkiErrorCode } from './errors.ts'

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { attime, daysFromNoon, makeChild, makeRoot, nextSerial, noon } from '../testing/authority.ts'
 import { openBench, opensslIsHere } from '../testing/openssl.ts'
 import { fromHex, toHex } from './bytes.ts'
-import { nativeSm2, type Sm2Engine, sm2Example, sm2Fault, sm2SecretOf, typescriptSm2 } from './crypto-sm2.ts'
+import { sm2Example, sm2Fault, sm2SecretOf, typescriptSm2 } from './crypto-sm2.ts'
 import {
   buildCertificateRequest,
   buildSignedAttributes,
@@ -36,6 +36,8 @@ import {
   verifySignedData,
   verifyTimestampToken,
 } from './pki.ts'
+import { nativeSm2 } from './sm2.node.ts'
+import type { Sm2Engine } from './sm2-keys.ts'
 import { sm2Digest, sm2IdentityInput, sm2PublicPoint, sm2SignDigest, sm2VerifyDigest } from './sm2.ts'
 import { sm3 } from './sm3.ts'
 

@@ -2,6 +2,7 @@
  * SM3 (GB/T 32905-2016) in plain TypeScript: the fallback where the platform has none, and the second opinion by
  * which the platform's own is tested before it is used.
  */
+import type { RunningHash } from './crypto.ts'
 
 const initial = [
   0x7380166f, 0x4914b2b9, 0x172442d7, 0xda8a0600, 0xa96f30bc, 0x163138aa, 0xe38dee4d, 0xb0fb0e4e,
@@ -55,37 +56,50 @@ function compress(state: Int32Array, block: DataView, offset: number, words: Int
 
 /** SM3 digest of chunks that follow each other. */
 export function sm3(...chunks: readonly Uint8Array[]): Uint8Array {
-  const state = Int32Array.from(initial)
+  const state = startSm3()
+  for (const chunk of chunks) state.update(chunk)
+  return state.digest()
+}
+
+/** An SM3 digest that is still open. */
+export const startSm3 = (): RunningHash => open(Int32Array.from(initial), new Uint8Array(64), 0, 0)
+
+/** `filled` octets of the block wait for the rest of it; `length` octets came in all. */
+function open(state: Int32Array, block: Uint8Array, filled: number, length: number): RunningHash {
   const words = new Int32Array(68)
-  const block = new Uint8Array(64)
   const view = new DataView(block.buffer)
-  let filled = 0
-  let length = 0
-  for (const chunk of chunks) {
-    length += chunk.length
-    for (let offset = 0; offset < chunk.length; ) {
-      const part = chunk.subarray(offset, offset + 64 - filled)
-      block.set(part, filled)
-      filled += part.length
-      offset += part.length
-      if (filled < 64) continue
+  const running: RunningHash = {
+    update(chunk) {
+      length += chunk.length
+      for (let offset = 0; offset < chunk.length; ) {
+        const part = chunk.subarray(offset, offset + 64 - filled)
+        block.set(part, filled)
+        filled += part.length
+        offset += part.length
+        if (filled < 64) continue
+        compress(state, view, 0, words)
+        filled = 0
+      }
+      return running
+    },
+    copy: () => open(state.slice(), block.slice(), filled, length),
+    digest() {
+      // Padding: a one bit, zeros, and the length in bits (§5.2).
+      block.fill(0, filled)
+      block[filled] = 0x80
+      if (filled >= 56) {
+        compress(state, view, 0, words)
+        block.fill(0)
+      }
+      view.setBigUint64(56, BigInt(length) * 8n)
       compress(state, view, 0, words)
-      filled = 0
-    }
+      const digest = new Uint8Array(32)
+      const out = new DataView(digest.buffer)
+      for (const [index, value] of state.entries()) out.setInt32(index * 4, value)
+      return digest
+    },
   }
-  // Padding: a one bit, zeros, and the length in bits (§5.2).
-  block.fill(0, filled)
-  block[filled] = 0x80
-  if (filled >= 56) {
-    compress(state, view, 0, words)
-    block.fill(0)
-  }
-  view.setBigUint64(56, BigInt(length) * 8n)
-  compress(state, view, 0, words)
-  const digest = new Uint8Array(32)
-  const out = new DataView(digest.buffer)
-  for (const [index, value] of state.entries()) out.setInt32(index * 4, value)
-  return digest
+  return running
 }
 
 /** HMAC over SM3 (RFC 2104). Keys of up to 64 octets. */
