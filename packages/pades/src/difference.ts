@@ -22,6 +22,7 @@ import { isSignatureValue } from './signature-fields.ts'
 import {
   type ChangeFinding,
   type ChangeLevel,
+  createStep,
   differingKeys,
   fieldName,
   holderOf,
@@ -46,15 +47,7 @@ export function compareRevisions(
   dangling: ReadonlySet<number>,
   budget: WalkBudget,
 ): StepDifference {
-  const step: Step = {
-    before: older.view,
-    after: newer.view,
-    changed: new Map(),
-    added: new Set(),
-    budget,
-    reachable: undefined,
-    referrers: undefined,
-  }
+  const step = createStep(older, newer, budget)
   for (const num of numbersOf(newer)) collect(step, num, dangling)
   const findings: ChangeFinding[] = []
   compareTrailers(step, findings)
@@ -65,7 +58,7 @@ export function compareRevisions(
     for (const finding of judge(step, num, old)) if (finding.level !== 'none') findings.push(finding)
   }
   const level = findings.reduce<ChangeLevel>((worst, finding) => worse(worst, finding.level), 'none')
-  return { level, findings }
+  return { level, changed: [...step.changed.keys()], findings }
 }
 
 function collect(step: Step, num: number, dangling: ReadonlySet<number>): void {
@@ -386,6 +379,3 @@ function isAppearanceOnly(step: Step, num: number): boolean {
   }
   return true
 }
-
-export type { ChangeFinding, ChangeLevel, StepDifference, WalkBudget } from './step.ts'
-export { worse } from './step.ts'

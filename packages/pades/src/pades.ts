@@ -1,7 +1,8 @@
 // The door of @yinxin/pades.
 export type { Appearance, Content } from './appearance.ts'
 export { composeContent, prepareAppearance } from './appearance.ts'
-export type { ChangeLevel } from './difference.ts'
+export { changedPages, type PageChange, revisionBytes } from './changed-pages.ts'
+export type { ChangeLevel } from './step.ts'
 export {
   type Drawing,
   type DrawingItem,

@@ -58,6 +58,25 @@ export function placeOnPage(page: PdfPage, rect: DisplayRect): Placed {
   }
 }
 
+/** A user-space rectangle [left, bottom, right, top] as its page displays it: what `placeOnPage` undoes. */
+export function displayRect(
+  { box: [left, bottom, right, top], rotation }: PdfPage,
+  [a, b, c, d]: readonly [number, number, number, number],
+): DisplayRect {
+  const lying = rotation === 90 || rotation === 270
+  const [width, height] = lying ? [d - b, c - a] : [c - a, d - b]
+  switch (rotation) {
+    case 0:
+      return { x: a - left, y: b - bottom, width, height }
+    case 90:
+      return { x: b - bottom, y: right - c, width, height }
+    case 180:
+      return { x: right - c, y: top - d, width, height }
+    case 270:
+      return { x: top - d, y: a - left, width, height }
+  }
+}
+
 /** Extent and matrix of an annotation that is there, as its page displays it; undefined when it has no extent. */
 export function displayRectOf(
   view: PdfView,

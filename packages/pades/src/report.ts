@@ -1,4 +1,4 @@
-import type { ChangeLevel } from './difference.ts'
+import type { ChangeLevel } from './step.ts'
 
 export type SignatureStatus = 'valid' | 'invalid' | 'indeterminate'
 

@@ -1,6 +1,6 @@
 import { entryOf, fetchObject, newestSectionOffset, type PdfFile, type PdfView, viewAt } from './file.ts'
 import { eachRef } from './objects.ts'
-import { isSpace, matchesAt } from './syntax.ts'
+import { findAscii, isSpace, matchesAt } from './syntax.ts'
 
 /** One state of the file: what an incremental update (or the original) left. Index 0 is the newest. */
 export interface Revision {
@@ -40,6 +40,21 @@ export function revisionEndingAt(
   if (!endsWithMarker(file.bytes, end)) return undefined
   const offset = newestSectionOffset(file.bytes.subarray(0, end), file.bias)
   return offset === undefined ? undefined : revisions.find((revision) => revision.offset === offset)
+}
+
+/** Where a revision ends in the file: behind the end-of-file marker of its cross-reference section. */
+export function revisionEnd(file: PdfFile, revisions: readonly Revision[], index: number): number {
+  const revision = revisions[index]
+  if (index === 0 || !revision) return file.bytes.length
+  const own = revision.view.sections.slice(0, revision.sectionCount)
+  const last = Math.max(...own.map(({ offset }) => offset))
+  const named = findAscii(file.bytes, 'startxref', last)
+  const marker = named === -1 ? -1 : findAscii(file.bytes, '%%EOF', named)
+  if (marker === -1) return file.bytes.length
+  let end = marker + 5
+  if (file.bytes[end] === 0x0d) end++
+  if (file.bytes[end] === 0x0a) end++
+  return end
 }
 
 function endsWithMarker(bytes: Uint8Array, end: number): boolean {

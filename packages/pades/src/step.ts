@@ -1,6 +1,8 @@
 import { entryOf, fetchObject, type PdfView, resolve } from './file.ts'
 import { dictOf, eachRef, type PdfDict, type PdfRef, type PdfValue, sameValue, textOf } from './objects.ts'
 
+import type { Revision } from './revisions.ts'
+
 /** How far an update went, in rising order. `validation` is validation data, metadata and document timestamps. */
 export type ChangeLevel = 'none' | 'validation' | 'signatures' | 'form' | 'annotations' | 'other'
 
@@ -21,6 +23,8 @@ export interface ChangeFinding {
 
 export interface StepDifference {
   readonly level: ChangeLevel
+  /** Numbers of objects that are not what they were, whatever they are. */
+  readonly changed: readonly number[]
   /** Everything beyond validation data, with the rule that judged it. */
   readonly findings: readonly ChangeFinding[]
 }
@@ -39,6 +43,19 @@ export interface Step {
   readonly budget: WalkBudget
   reachable: Set<number> | undefined
   referrers: Map<number, Set<number>> | undefined
+}
+
+/** Two revisions, before anything is known about what changed between them. */
+export function createStep(older: Revision, newer: Revision, budget: WalkBudget): Step {
+  return {
+    before: older.view,
+    after: newer.view,
+    changed: new Map(),
+    added: new Set(),
+    budget,
+    reachable: undefined,
+    referrers: undefined,
+  }
 }
 
 export function differingKeys(before: PdfDict, after: PdfDict): string[] {

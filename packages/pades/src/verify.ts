@@ -1,6 +1,6 @@
 import { type DigestAlgorithm, parseCertificate, type Sm2Identity } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
-import { type ChangeLevel, compareRevisions, type StepDifference, worse } from './difference.ts'
+import { compareRevisions } from './difference.ts'
 import {
   catalogOf,
   fetchObject,
@@ -36,6 +36,7 @@ import { noteDangling, numbersOf, type Revision, revisionEndingAt, revisionsOf }
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
 import { type FoundSignature, findSignatures, unsignedFields } from './signature-fields.ts'
+import { type ChangeLevel, type StepDifference, worse } from './step.ts'
 import { isSpace, SyntaxFault } from './syntax.ts'
 
 export interface VerifyOptions {
@@ -52,12 +53,37 @@ export interface VerifyOptions {
  * @throws PdfRefusal if the file cannot be read at all
  */
 export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVerification {
+  return refusing(() => verify(pdf, options))
+}
+
+/** Runs `use`; what cannot be read at all is refused by name. */
+export function refusing<T>(use: () => T): T {
   try {
-    return verify(pdf, options)
+    return use()
   } catch (fault) {
     if (fault instanceof SyntaxFault) throw new PdfRefusal('damaged', fault.message)
     throw fault
   }
+}
+
+/** What a file is made of, before any judgement: its revisions, its signatures, what each later update changed. */
+export interface Examination {
+  readonly file: PdfFile
+  readonly revisions: readonly Revision[]
+  readonly found: readonly FoundSignature[]
+  /** What revision `i` changed against revision `i + 1`; only for those after the oldest signature. */
+  readonly steps: readonly (StepDifference | undefined)[]
+}
+
+/** @throws PdfRefusal if the file cannot be read at all */
+export function examine(pdf: Uint8Array): Examination {
+  const newest = leniently(withRepair(pdf, readable))
+  const { file } = newest
+  const revisions = revisionsOf(file)
+  const found = findSignatures(revisions)
+  // Pages taken out of a signed file are a finding; a file that never had any is unreadable.
+  if (found.length === 0) pageAt(newest, 0)
+  return { file, revisions, found, steps: compareSteps(revisions, oldestSigned(file, revisions, found)) }
 }
 
 function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
@@ -65,14 +91,7 @@ function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
   const sm2 = sm2Identity === undefined ? {} : { sm2Identity }
   const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at, sm2 }
   // 1. Facts: revisions, signatures, what each update changed.
-  const newest = leniently(withRepair(pdf, readable))
-  const { file } = newest
-  const revisions = revisionsOf(file)
-  const found = findSignatures(revisions)
-  // Pages taken out of a signed file are a finding; a file that never had any is unreadable.
-  if (found.length === 0) pageAt(newest, 0)
-  const oldest = oldestSigned(file, revisions, found)
-  const steps = compareSteps(revisions, oldest)
+  const { file, revisions, found, steps } = examine(pdf)
   // 2. Judgement of each signature.
   const digest = rangeDigester(pdf)
   const pageOf = pageIndex(file, revisions)
@@ -154,7 +173,11 @@ function compareSteps(revisions: readonly Revision[], oldest: number): (StepDiff
       } catch (fault) {
         // A revision that cannot be read cannot be cleared.
         if (!(fault instanceof SyntaxFault)) throw fault
-        steps[i] = { level: 'other', findings: [{ object: 0, level: 'other', rule: 'unreadable' }] }
+        steps[i] = {
+          level: 'other',
+          changed: [],
+          findings: [{ object: 0, level: 'other', rule: 'unreadable' }],
+        }
       }
     }
     noteDangling(revision, numbersOf(revision), presence)
