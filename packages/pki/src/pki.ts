@@ -43,6 +43,7 @@ export {
   startDigest,
 } from './crypto.ts'
 export { ed25519KeyBytes, verifyEd25519 } from './ed25519.ts'
+export { signerFromCryptoKey, type WebCryptoKey, type WebCryptoKeys } from './webcrypto-signer.ts'
 export { generateSm2Key, type Sm2Status, sm2SignerFromPkcs8, sm2Status } from './crypto-sm2.ts'
 export { defaultSm2Identity, type Sm2Identity } from './sm2.ts'
 export { type Finding, PkiError, type PkiErrorCode } from './errors.ts'
