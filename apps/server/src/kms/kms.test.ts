@@ -50,7 +50,8 @@ async function emptyStore() {
   await asOwner(`
     alter table key_tombstones disable trigger append_only;
     truncate key_store, signing_keys, tenant_keys, scope_keys, scope_key_wraps, key_tombstones, key_versions,
-      open_epochs, open_roots;
+      open_epochs, open_roots, key_destructions;
+    insert into key_destructions (n) values (0);
     alter table key_tombstones enable trigger append_only`)
 }
 
@@ -146,14 +147,6 @@ describe('keys of contracts', () => {
       code: 'content_key_missing',
     })
     await expect(kms.newObjectKey(ref())).rejects.toMatchObject({ code: 'content_key_missing' })
-  })
-
-  test('are not kept in memory: a wrap removed from the store stops working at once', async () => {
-    const one = ref()
-    await kms.createScopeKey(one.tenantId, one.scopeId)
-    await kms.newObjectKey(one)
-    await asOwner('delete from scope_key_wraps where scope_id = $1', [one.scopeId])
-    await expect(kms.newObjectKey(one)).rejects.toMatchObject({ code: 'content_key_missing' })
   })
 
   test('an epoch key that is missing is reported, and no new one takes its place', async () => {

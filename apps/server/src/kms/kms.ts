@@ -2,15 +2,17 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { SignatureAlgorithm } from '@yinxin/pki'
 import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
-import type { Db, Tx } from '#src/db/db.ts'
+import type { Db } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import type { Attestation, KeyDriver, KeyFamily } from './driver.ts'
+import { createDestruction, type Receipt, type ScopeKeyState } from './destruction.ts'
 import { createEpochs } from './epochs.ts'
 import { createFileDriver } from './file-driver.ts'
 import { found } from './founding.ts'
+import { createKeyCache } from './key-cache.ts'
 import { openKeyFolder } from './key-folder.ts'
 import { type AdvanceReport, createRotation, type KeyVersionState, type RotationRules } from './rotation.ts'
-import { createScopeKeys, type Receipt, type ScopeKeyState } from './scope-keys.ts'
+import { createScopeKeys } from './scope-keys.ts'
 import { createScopeStore } from './scope-store.ts'
 import {
   createEventSigner,
@@ -29,7 +31,8 @@ export type { Attestation, DriverReceipt, KeyDriver, KeyFamily } from './driver.
 export { createFileDriver } from './file-driver.ts'
 export { openKeyFolder } from './key-folder.ts'
 export type { AdvanceReport, KeyVersionState, RotationRules, RotationStep } from './rotation.ts'
-export { anyParty, type DestructionReceipt, type Receipt, type ScopeKeyState } from './scope-keys.ts'
+export type { DestructionReceipt, Receipt, ScopeKeyState } from './destruction.ts'
+export { anyParty } from './scope-keys.ts'
 export type { EventKeyAlgorithm, EventSigner, KeptSigner, SigningKeyName } from './signing-keys.ts'
 
 /** What an object's key is bound to; a wrapped key opens for exactly this place. All are uuids. */
@@ -67,8 +70,8 @@ export interface Kms {
    */
   addParty(scopeId: string, partyId: string, how: { via: string }): Promise<void>
   /**
-   * Deletes a party's wrap. When it resolves, no process opens anything for that party any more; the others are not
-   * affected. With the last party the contract's key is gone. Repeating it gives the same receipt.
+   * Deletes a party's wrap. When it resolves, no process opens anything for that party any more, which takes a quarter
+   * of a second; the others are not affected. With the last party the contract's key is gone. Repeating it gives the same receipt.
    * @throws Refusal `content_key_missing` when this party never had access
    */
   destroyAccess(scopeId: string, partyId: string): Promise<Receipt>
@@ -115,6 +118,8 @@ export interface KmsDeps {
   /** Keeps root and epoch keys elsewhere than in a folder. Closed with the room. */
   driver?: KeyDriver
   rules?: Partial<RotationRules>
+  /** How long a process may use what it keeps without looking at the keys database; a destruction takes this long. */
+  leaseMs?: number
   /** With it, keys are tended every hour. */
   jobs?: Jobs
 }
@@ -128,6 +133,7 @@ export async function createKms({
   keyDir,
   driver: given,
   rules,
+  leaseMs = 250,
   jobs,
 }: KmsDeps): Promise<Kms> {
   const keyStore = createKeyStore(keysDb)
@@ -135,18 +141,23 @@ export async function createKms({
   const driver = given ?? createFileDriver(await openKeyFolder(requireFolder(keyDir)))
   const secretsKey = await found({ keyStore, versions, driver, clock })
   const epochs = createEpochs(versions, driver, clock)
-  const tenants = createTenantKeys(keyStore, epochs, clock)
-  const scopes = createScopeKeys(createScopeStore(keysDb), tenants, epochs, clock)
+  const scopeStore = createScopeStore(keysDb)
+  const cache = createKeyCache({ destructions: scopeStore.destructions, leaseMs })
+  const tenants = createTenantKeys(keyStore, epochs, cache, clock)
+  const scopes = createScopeKeys({ db: keysDb, store: scopeStore, tenants, epochs, cache, clock })
+  const destruction = createDestruction({ db: keysDb, store: scopeStore, cache, clock })
   const currentRoot = async () =>
     Math.max(...(await versions.versions()).flatMap((row) => (row.family === 'root' ? [row.version] : [])))
   const signing = createSigningKeys(keyStore, driver, currentRoot, clock)
   const rotation = createRotation(
-    { keyStore, versions, driver, epochs, scopes, clock },
+    { keyStore, versions, driver, epochs, scopeStore, clock },
     { epochMs: 7 * dayMs, backupCycleMs: 7 * dayMs, laggingCopies: async () => [], ...rules },
   )
-  const transact = <T>(work: (tx: Tx) => Promise<T>) => keysDb.work(work)
   // A process that lost the database must not keep working keys of epochs that closed meanwhile.
-  const sweeper = setInterval(() => void epochs.refresh().catch(() => epochs.clear()), 30_000).unref()
+  const sweeper = setInterval(() => {
+    cache.sweep()
+    epochs.refresh().catch(() => epochs.clear())
+  }, 30_000).unref()
   jobs?.define('kms.tend', z.looseObject({}), async () => {
     await rotation.tend()
   })
@@ -156,15 +167,8 @@ export async function createKms({
     signingKey: signing.signingKey,
     eventSigner: createEventSigner,
     createScopeKey: scopes.create,
-    addParty: (scopeId, partyId, { via }) => scopes.addParty(transact, scopeId, partyId, via),
-    async destroyAccess(scopeId, partyId) {
-      const [receipt] = await transact((tx) => scopes.destroy(tx, scopeId, partyId))
-      if (receipt === undefined) throw new Error('a destroyed access left no receipt')
-      return receipt
-    },
-    destroyScopeKey: async (scopeId) => ({ receipts: await transact((tx) => scopes.destroy(tx, scopeId)) }),
-    destroyTenantKey: (tenantId) => transact((tx) => scopes.destroyTenant(tx, tenantId)),
-    scopeKeyState: scopes.states,
+    addParty: scopes.addParty,
+    ...destruction,
     async newObjectKey(ref) {
       const bytes = randomBytes(32)
       try {
@@ -196,6 +200,7 @@ export async function createKms({
     driver: { kind: driver.kind, place: driver.place },
     close() {
       clearInterval(sweeper)
+      cache.evict()
       signing.clear()
       epochs.clear()
       secretsKey.fill(0)

@@ -2,7 +2,8 @@ import type { Clock } from '#src/clock.ts'
 import type { Attestation, KeyDriver, KeyFamily } from './driver.ts'
 import { type Epochs, epochViewMs, newWorkingKey } from './epochs.ts'
 import { refuse } from './errors.ts'
-import { outerLabel, type ScopeKeys } from './scope-keys.ts'
+import { outerLabel } from './scope-keys.ts'
+import type { ScopeStore } from './scope-store.ts'
 import { signingLabel } from './signing-keys.ts'
 import type { KeyStore } from './store.ts'
 import { secretsLabel } from './secrets.ts'
@@ -71,7 +72,7 @@ export function createRotation(
     versions: VersionStore
     driver: KeyDriver
     epochs: Epochs
-    scopes: Pick<ScopeKeys, 'purgeDeadWraps'>
+    scopeStore: Pick<ScopeStore, 'purgeDeadWraps'>
     clock: Clock
   },
   rules: RotationRules,
@@ -105,7 +106,7 @@ export function createRotation(
   async function advance(): Promise<AdvanceReport> {
     const report: AdvanceReport = { rewrapped: 0, closed: [], destroyed: [], waiting: [] }
     await epochs.refresh()
-    while ((await deps.scopes.purgeDeadWraps(batchRows)) > 0);
+    while ((await deps.scopeStore.purgeDeadWraps(batchRows, clock.now())) > 0);
     for (const family of ['epoch', 'root'] as const) {
       const rows = (await versions.versions()).filter((row) => row.family === family)
       const current = rows.at(-1)?.version ?? 0

@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '#src/clock.ts'
 import { coalesce } from '#src/coalesce.ts'
-import type { Tx } from '#src/db/db.ts'
+import type { Db } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import type { Epochs } from './epochs.ts'
 import { refuse } from './errors.ts'
+import type { KeyCache } from './key-cache.ts'
 import type { NewScope, ScopeRow, ScopeStore, WrapRow } from './scope-store.ts'
 import { isClosedVersion } from './store.ts'
 import type { TenantKeys } from './tenant-keys.ts'
@@ -13,33 +14,13 @@ import { openBytes, sealBytes } from './wrap.ts'
 /** For work of the platform on a contract as a whole, e.g. its evidence: any wrap that lives will do. */
 export const anyParty = 'any'
 
-/** Proof that a wrap was deleted: what the certificate cites. Its digest also stands in the tombstone. */
-export interface DestructionReceipt {
-  v: 1
-  kind: 'access' | 'tenant'
-  scopeId?: string
-  partyId: string
-  keyId?: string
-  /** The epoch under which older backups still hold the wrap; it is dead everywhere once that epoch is destroyed. */
-  epoch: number
-  at: string
-  tombstoneId: string
-  /** Parties that can still read. */
-  remaining?: string[]
-}
-
-export interface Receipt {
-  receipt: DestructionReceipt
-  sha256: string
-}
-
-export interface ScopeKeyState {
-  state: 'present' | 'destroyed' | 'absent'
-  /** Parties that can read now. */
-  parties: string[]
-  /** Parties whose access was destroyed. */
-  destroyed: string[]
-  keyId?: string
+export interface ScopeKeyDeps {
+  db: Db
+  store: ScopeStore
+  tenants: TenantKeys
+  epochs: Epochs
+  cache: KeyCache
+  clock: Clock
 }
 
 export interface ScopeKeyRef {
@@ -51,10 +32,9 @@ export interface ScopeKeyRef {
 
 /**
  * Keys of contracts: made by the hundred when many contracts start at once (one statement, one commit for all that
- * wait). No contract key and no tenant key is kept in memory: each use reads the wraps again, many at once in one
- * query, so that in every process a destroyed access is gone with the commit that destroys it.
+ * wait), kept for a while under the rules of {@link KeyCache}.
  */
-export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: Epochs, clock: Clock) {
+export function createScopeKeys({ db, store, tenants, epochs, cache, clock }: ScopeKeyDeps) {
   const createMany = coalesce(async (wanted: { tenantId: string; scopeId: string; parties: string[] }[]) => {
     try {
       return await insertAll(wanted)
@@ -69,6 +49,8 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
   async function insertAll(wanted: { tenantId: string; scopeId: string; parties: string[] }[]) {
     // 1. The parties' keys, made where missing; whose key was destroyed gets no other.
     const tenantKeys = await tenants.open(wanted.flatMap((one) => one.parties))
+    const generation = cache.generation()
+    const fresh = new Map<string, { tenantId: string; key: Buffer }>()
     try {
       // 2. A random key per scope, wrapped twice for each party.
       const epoch = await epochs.current()
@@ -82,11 +64,16 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
           epoch,
           wrapped: wrapFor(tenantKeys.get(partyId)!, epochKey, { partyId, scopeId, epoch }, key),
         }))
-        key.fill(0)
+        fresh.set(scopeId, { tenantId, key })
         scopes.set(scopeId, { scopeId, tenantId, keyId: newId(clock.now().getTime()), wraps })
       }
       // 3. Durable on return.
       const inserted = new Set(scopes.size > 0 ? await store.insert([...scopes.values()], clock.now()) : [])
+      for (const scopeId of inserted) {
+        const { tenantId, key } = fresh.get(scopeId)!
+        const isOwners = scopes.get(scopeId)?.wraps.some((wrap) => wrap.partyId === tenantId)
+        if (isOwners) cache.put(cacheId({ scopeId }), tenantId, Buffer.from(key), generation)
+      }
       return wanted.map(({ scopeId, parties }) => {
         if (parties.some((party) => !tenantKeys.has(party))) return 'tenant-destroyed' as const
         // Of two that asked for the same scope in one batch, the second is judged like a repetition.
@@ -94,6 +81,7 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
       })
     } finally {
       for (const key of tenantKeys.values()) key.fill(0)
+      for (const { key } of fresh.values()) key.fill(0)
     }
   }
 
@@ -131,14 +119,21 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
   }
 
   async function use<T>(ref: ScopeKeyRef, work: (key: Buffer) => T): Promise<T> {
-    const key = await openAgainIfMoved(async () => {
-      const wrap = requireWrap(await findMany(ref.scopeId), ref)
-      return unwrap(ref.scopeId, wrap)
+    await cache.confirm()
+    const id = cacheId(ref)
+    const kept = cache.use(id, (key, ownerId) => {
+      if (ownerId !== ref.tenantId) throw refuse('content_key_missing')
+      return { result: work(key) }
     })
+    if (kept !== undefined) return kept.result
+    const generation = cache.generation()
+    const key = await openAgainIfMoved(async () =>
+      unwrap(ref.scopeId, requireWrap(await findMany(ref.scopeId), ref)),
+    )
     try {
       return work(key)
     } finally {
-      key.fill(0)
+      cache.put(id, ref.tenantId, key, generation)
     }
   }
 
@@ -164,19 +159,14 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
       requireWrap(scope, { tenantId, scopeId, partyId: anyParty })
     },
 
-    async addParty(
-      transact: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>,
-      scopeId: string,
-      partyId: string,
-      via: string,
-    ): Promise<void> {
+    async addParty(scopeId: string, partyId: string, { via }: { via: string }): Promise<void> {
       const tenantKeys = await tenants.open([partyId])
       const tenantKey = tenantKeys.get(partyId)
       if (tenantKey === undefined) throw refuse('tenant_key_destroyed')
       const add = async () => {
         const epoch = await epochs.current()
         await epochs.key(epoch)
-        await transact(async (tx) => {
+        await db.work(async (tx) => {
           const scope = await store.findLocked(tx, scopeId)
           const ref = { tenantId: scope?.tenantId ?? '', scopeId }
           const wrap = requireWrap(scope, { ...ref, partyId: via })
@@ -208,99 +198,10 @@ export function createScopeKeys(store: ScopeStore, tenants: TenantKeys, epochs: 
         tenantKey.fill(0)
       }
     },
-
-    /** Deletes the wraps of these parties (of all when not said) and leaves tombstones; repeating gives the same receipts. */
-    async destroy(tx: Tx, scopeId: string, only?: string): Promise<Receipt[]> {
-      const scope = await store.findLocked(tx, scopeId)
-      if (scope === undefined) throw refuse('content_key_missing')
-      const at = clock.now()
-      const remaining = new Set(scope.wraps.map((wrap) => wrap.partyId))
-      const doomed = scope.wraps.filter((wrap) => only === undefined || wrap.partyId === only)
-      for (const { partyId, epoch } of doomed) {
-        remaining.delete(partyId)
-        await store.deleteWrap(tx, scopeId, partyId)
-        const receipt: DestructionReceipt = {
-          v: 1,
-          kind: 'access',
-          scopeId,
-          partyId,
-          keyId: scope.keyId,
-          epoch,
-          at: at.toISOString(),
-          tombstoneId: newId(at.getTime()),
-          remaining: [...remaining].sort(),
-        }
-        await store.insertTombstone(tx, tombstone(receipt))
-      }
-      if (remaining.size === 0) await store.markScopeDestroyed(tx, scopeId, at)
-      const kept = await store.tombstones(tx, scopeId, only)
-      if (only !== undefined && kept.length === 0) throw refuse('content_key_missing')
-      return kept.map(readReceipt)
-    },
-
-    /** Destroys the key of a tenant, and with it the tenant's access to everything. */
-    async destroyTenant(tx: Tx, tenantId: string): Promise<Receipt> {
-      const row = await store.lockTenant(tx, tenantId)
-      if (row === undefined) throw refuse('content_key_missing')
-      if (row.destroyed_at === null && row.epoch !== null) {
-        const at = clock.now()
-        await store.destroyTenantKey(tx, tenantId, at)
-        const head = { v: 1, kind: 'tenant', partyId: tenantId, epoch: row.epoch } as const
-        await store.insertTombstone(
-          tx,
-          tombstone({ ...head, at: at.toISOString(), tombstoneId: newId(at.getTime()) }),
-        )
-      }
-      const [kept] = await store.tombstones(tx, null, tenantId)
-      if (kept === undefined) throw new Error('a destroyed tenant key left no tombstone')
-      return readReceipt(kept)
-    },
-
-    async states(scopeIds: readonly string[]): Promise<Map<string, ScopeKeyState>> {
-      const found = await store.find([...new Set(scopeIds)])
-      return new Map(
-        scopeIds.map((id): [string, ScopeKeyState] => {
-          const scope = found.get(id)
-          if (scope === undefined) return [id, { state: 'absent', parties: [], destroyed: [] }]
-          const live = scope.wraps.filter((wrap) => wrap.tenantWrapped !== null)
-          const dead = scope.wraps.filter((wrap) => wrap.tenantWrapped === null)
-          const isPresent = scope.destroyedAt === null && live.length > 0
-          return [
-            id,
-            {
-              state: isPresent ? 'present' : 'destroyed',
-              parties: isPresent ? live.map((wrap) => wrap.partyId).sort() : [],
-              destroyed: [...scope.destroyed, ...dead.map((wrap) => wrap.partyId)].sort(),
-              keyId: scope.keyId,
-            },
-          ]
-        }),
-      )
-    },
-
-    purgeDeadWraps: (limit: number) => store.purgeDeadWraps(limit, clock.now()),
   }
 }
 
 export type ScopeKeys = ReturnType<typeof createScopeKeys>
-
-function tombstone(receipt: DestructionReceipt) {
-  const text = JSON.stringify(receipt)
-  return {
-    id: receipt.tombstoneId,
-    scope_id: receipt.scopeId ?? null,
-    party_id: receipt.partyId,
-    key_id: receipt.keyId ?? null,
-    epoch: receipt.epoch,
-    at: new Date(receipt.at),
-    receipt: text,
-    receipt_sha256: createHash('sha256').update(text).digest('hex'),
-  }
-}
-
-function readReceipt(row: { receipt: string; receipt_sha256: string }): Receipt {
-  return { receipt: JSON.parse(row.receipt) as DestructionReceipt, sha256: row.receipt_sha256 }
-}
 
 function wrapFor(
   tenantKey: Uint8Array,
@@ -312,6 +213,9 @@ function wrapFor(
   return sealBytes(epochKey, outerLabel(place.scopeId, place.epoch), inner)
 }
 
+/** The owner's stands under the scope alone. */
+const cacheId = ({ scopeId, partyId = '' }: { scopeId: string; partyId?: string | undefined }) =>
+  `${scopeId}|${partyId}`
 const innerLabel = (partyId: string, scopeId: string) => `scope|${partyId}|${scopeId}`
 /** Also what a re-wrap opens and seals. */
 export const outerLabel = (scopeId: string, epoch: number) => `epoch|${epoch}|${scopeId}`

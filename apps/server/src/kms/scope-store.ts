@@ -146,9 +146,25 @@ export function createScopeStore(db: Db) {
         return rows.length
       }),
 
+    /** With it, every process learns that what it keeps may be dead. */
     async insertTombstone(tx: Tx, row: KeyTables['key_tombstones']): Promise<void> {
-      await tx.withTables<KeyTables>().insertInto('key_tombstones').values(row).execute()
+      const t = tx.withTables<KeyTables>()
+      await t.insertInto('key_tombstones').values(row).execute()
+      await t
+        .updateTable('key_destructions')
+        .set((eb) => ({ n: eb('n', '+', 1) }))
+        .execute()
     },
+
+    destructions: () =>
+      db.ask(async (tx) => {
+        const row = await tx
+          .withTables<KeyTables>()
+          .selectFrom('key_destructions')
+          .select('n')
+          .executeTakeFirstOrThrow()
+        return row.n
+      }),
 
     async tombstones(tx: Tx, scopeId: string | null, partyId?: string) {
       let query = tx

@@ -50,4 +50,6 @@ export interface KeyTables {
     receipt: string
     receipt_sha256: string
   }
+  /** How many destructions there were. */
+  key_destructions: { only_row: boolean; n: number }
 }

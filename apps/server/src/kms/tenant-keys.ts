@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '#src/clock.ts'
 import type { Epochs } from './epochs.ts'
+import type { KeyCache } from './key-cache.ts'
 import { isClosedVersion, type KeyStore } from './store.ts'
 import { openBytes, sealBytes } from './wrap.ts'
 
-/** Keys of tenants, made where missing. None is kept in memory. */
+/** Keys of tenants, made where missing. */
 export interface TenantKeys {
   /**
    * Copies of the tenants' keys, to be overwritten by the caller. Who is missing in the answer had a key that was
@@ -15,7 +16,7 @@ export interface TenantKeys {
   unwrap(tenantId: string, epoch: number | null, wrapped: Buffer | null): Promise<Buffer>
 }
 
-export function createTenantKeys(store: KeyStore, epochs: Epochs, clock: Clock): TenantKeys {
+export function createTenantKeys(store: KeyStore, epochs: Epochs, cache: KeyCache, clock: Clock): TenantKeys {
   async function unwrap(tenantId: string, epoch: number | null, wrapped: Buffer | null): Promise<Buffer> {
     if (epoch === null || wrapped === null) throw new Error('the key of this tenant was destroyed')
     return openBytes(await epochs.key(epoch), tenantLabel(tenantId), wrapped)
@@ -36,9 +37,15 @@ export function createTenantKeys(store: KeyStore, epochs: Epochs, clock: Clock):
   return {
     unwrap,
     async open(wanted) {
-      const tenantIds = [...new Set(wanted)]
-      let rows = await store.tenantKeys(tenantIds)
-      const missing = tenantIds.filter((id) => !rows.some((row) => row.tenant_id === id))
+      await cache.confirm()
+      const keys = new Map<string, Buffer>()
+      const unknown = [...new Set(wanted)].filter(
+        (id) => cache.use(id, (key) => keys.set(id, Buffer.from(key))) === undefined,
+      )
+      if (unknown.length === 0) return keys
+      const generation = cache.generation()
+      let rows = await store.tenantKeys(unknown)
+      const missing = unknown.filter((id) => !rows.some((row) => row.tenant_id === id))
       if (missing.length > 0) {
         await makeMissing(missing).catch(async (error: unknown) => {
           if (!isClosedVersion(error)) throw error
@@ -46,14 +53,15 @@ export function createTenantKeys(store: KeyStore, epochs: Epochs, clock: Clock):
           await makeMissing(missing)
         })
         // Read back: another process may have been first, and then its key is the tenant's.
-        rows = await store.tenantKeys(tenantIds)
+        rows = await store.tenantKeys(unknown)
       }
-      const keys = new Map<string, Buffer>()
+      if (rows.length !== unknown.length) throw new Error('the key of a tenant vanished after it was stored')
       for (const row of rows) {
-        if (row.wrapped !== null) keys.set(row.tenant_id, await unwrap(row.tenant_id, row.epoch, row.wrapped))
+        if (row.wrapped === null) continue
+        const key = await unwrap(row.tenant_id, row.epoch, row.wrapped)
+        keys.set(row.tenant_id, Buffer.from(key))
+        cache.put(row.tenant_id, row.tenant_id, key, generation)
       }
-      if (rows.length !== tenantIds.length)
-        throw new Error('the key of a tenant vanished after it was stored')
       return keys
     },
   }

@@ -98,24 +98,32 @@ create trigger stays_destroyed before update on scope_keys for each row execute 
 create trigger stays_destroyed before update on tenant_keys for each row execute function refuse_key_return();
 create trigger stays_destroyed before update on key_versions for each row execute function refuse_key_return();
 
--- No wrap for a key, or for a party of it, that has a tombstone.
+-- No wrap for a key, or for a party of it, that has a tombstone. Once per statement: contracts come by the hundred.
 create function refuse_dead_wrap() returns trigger language plpgsql as $$
 begin
-  if exists (select 1 from key_tombstones t where t.scope_id = new.scope_id and t.party_id = new.party_id)
-    or exists (select 1 from scope_keys s where s.scope_id = new.scope_id and s.destroyed_at is not null)
-  then
+  if exists (
+    select 1 from new_wraps n
+    where exists (select 1 from key_tombstones t where t.scope_id = n.scope_id and t.party_id = n.party_id)
+      or exists (select 1 from scope_keys s where s.scope_id = n.scope_id and s.destroyed_at is not null)
+  ) then
     raise exception 'the access to this key was destroyed' using errcode = 'restrict_violation';
   end if;
-  return new;
+  return null;
 end
 $$;
-create trigger never_again before insert on scope_key_wraps for each row execute function refuse_dead_wrap();
+create trigger never_again after insert on scope_key_wraps referencing new table as new_wraps
+  for each statement execute function refuse_dead_wrap();
+
+-- Raised with every destruction, by the same commit: how other processes learn that what they keep may be dead.
+create table key_destructions (only_row boolean primary key default true check (only_row), n bigint not null);
+insert into key_destructions (n) values (0);
 
 do $$
 declare
   name text;
 begin
-  foreach name in array array['key_versions', 'open_epochs', 'open_roots', 'scope_key_wraps', 'key_tombstones'] loop
+  foreach name in array array['key_versions', 'open_epochs', 'open_roots', 'scope_key_wraps', 'key_tombstones',
+    'key_destructions'] loop
     execute format('alter table %I enable row level security', name);
     execute format('alter table %I force row level security', name);
     execute format('create policy worker_rows on %I to yinxin_worker using (true) with check (true)', name);
@@ -125,6 +133,7 @@ end
 $$;
 -- The trigger functions run as whoever writes, so the worker's own rights are enough for them.
 grant update (wrapped, retired_at, closed_at, destroy_after, destroyed_at, receipt) on key_versions to yinxin_worker;
+grant update (n) on key_destructions to yinxin_worker;
 grant delete on open_epochs, open_roots to yinxin_worker;
 grant update (secrets_key, root_version) on key_store to yinxin_worker;
 grant update (wrapped, root_version) on signing_keys to yinxin_worker;
