@@ -9,3 +9,31 @@ export { type Pkcs11KeyChoice, type Pkcs11Signer, pkcs11Signer } from './pkcs11-
 export type { TokenChoice, TokenFacts } from './pkcs11-session.ts'
 export type { RemoteAlgorithm } from './signature-forms.ts'
 export { SignerError, type SignerErrorCode } from './signer-error.ts'
+export {
+  type CscClient,
+  type CscClientOptions,
+  type CscHashes,
+  type CscOauth,
+  type CscOauthClient,
+  type CscSignHash,
+  createCscClient,
+  createCscOauth,
+  cscTokens,
+} from './csc-client.ts'
+export type {
+  CscAccessToken,
+  CscAuthData,
+  CscAuthObject,
+  CscAuthorization,
+  CscCredential,
+  CscInfo,
+  CscSignatures,
+} from './csc-messages.ts'
+export {
+  type CscAuthQuestion,
+  type CscSigner,
+  type CscSignerOptions,
+  cscSigner,
+  cscTimestamp,
+} from './csc-signer.ts'
+export type { CscTransportOptions } from './csc-transport.ts'
