@@ -15,7 +15,7 @@ import {
   toPem,
 } from '@yinxin/pki'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { samplePdf } from '../../../packages/pades/test-files.ts'
+import { appendUpdate, samplePdf } from '../../../packages/pades/test-files.ts'
 import { createTestPki } from '../../../packages/pades/test-pki.ts'
 import { yinxin } from '../../../testing/children/run-command.ts'
 
@@ -120,6 +120,34 @@ describe('yinxin pades', () => {
     expect(verifyPdf(readFileSync(out)).signatures[0]?.level).toBe('B-B')
     await signIt(...keys, '--tsa', tsaUrl)
     expect(verifyPdf(readFileSync(out)).signatures[0]?.level).toBe('B-T')
+  })
+
+  it('draws the pages that were changed later, before and after, into a folder', async () => {
+    await signIt(...identity('ecdsa-p256-sha256'))
+    const changed = file(
+      'changed.pdf',
+      appendUpdate(readFileSync(out), { 4: '<</Length 17>>\nstream\n1 0 0 rg 9 9 re f\nendstream' }),
+    )
+    const pictures = join(folder, 'pictures')
+    const ran = await yinxin(['pades', 'verify', changed, '--compare', pictures, '--json'])
+    expect(ran.code).toBe(1)
+    const { compared } = JSON.parse(ran.stdout) as { compared: Record<string, unknown>[] }
+    expect(compared).toMatchObject([
+      { level: 'other', pageBefore: 1, pageAfter: 1, before: '001-before.png' },
+    ])
+    expect(compared[0]?.pixels).toBeGreaterThan(500)
+    const page = readFileSync(join(pictures, 'index.html'), 'utf8')
+    for (const view of ['before', 'after', 'difference']) {
+      expect(
+        readFileSync(join(pictures, `001-${view}.png`))
+          .subarray(1, 4)
+          .toString(),
+      ).toBe('PNG')
+      expect(page).toContain(`001-${view}.png`)
+    }
+    const words = await yinxin(['pades', 'verify', out, '--compare', pictures, '--lang', 'en'])
+    expect(words.stdout).toContain('no page was changed after signing')
+    expect((await yinxin(['pades', 'verify', changed, '--compare', plain])).code).toBe(2)
   })
 
   it('shows name and date, or a picture, at the place given, and refuses a place outside the page', async () => {

@@ -14,7 +14,7 @@ const usage = {
   yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
   yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
   yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
-  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--at TIME] [--report simple|detailed] [--json]
+  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 
 签署选项：
@@ -35,6 +35,9 @@ const usage = {
   extend               把所有签名提升到某一级别，默认 B-LTA
   renew                在最后一个时间戳失效之前再续一个
 
+验签对照：
+  --compare DIR        把签署之后被改动的页面画成前后对照（PNG 与 index.html）写入目录
+
 按 EN 319 102-1 判定：
   --report KIND        simple 一句话结论，detailed 逐步判定；需要 --trust
   --at TIME            判定所依据的时刻（ISO 8601），默认现在
@@ -45,7 +48,7 @@ const usage = {
   yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
   yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
   yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
-  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--at TIME] [--report simple|detailed] [--json]
+  yinxin pades verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 
 options of sign:
@@ -65,6 +68,9 @@ for the long term:
   --crl FILE           revocation list (repeatable); without, the addresses in the certificates are asked
   extend               raises all signatures to a level, B-LTA by default
   renew                adds the next timestamp before the last one weakens
+
+pictures of changes:
+  --compare DIR        draw the pages changed after signing, before and after (PNG and index.html), into a folder
 
 judging by EN 319 102-1:
   --report KIND        simple, a sentence each, or detailed, step by step; needs --trust

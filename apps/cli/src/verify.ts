@@ -3,22 +3,25 @@ import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { PdfRefusal, type PdfVerification, type SignatureReport, verifyPdf } from '@yinxin/pades'
 import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable } from './command.ts'
+import { comparedWords, comparePagesInto } from './pades-compare.ts'
 import { readAnchors, readInput } from './reading.ts'
 
 const usage = {
-  zh: `用法：yinxin verify FILE.pdf [--trust CERT.pem]… [--json] [--lang zh|en]
+  zh: `用法：yinxin verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--json] [--lang zh|en]
 
 离线验证 PDF 中的每个签名，以及签署之后文件是否被改动。
 
   --trust CERT.pem   信任的根证书（可重复；不给则只判断完整性，不判断身份）
+  --compare DIR      把签署之后被改动的页面画成前后对照（PNG 与 index.html）写入目录
   --json             只输出一个 JSON 对象
 
 退出码：0 全部有效且未被改动 · 1 有问题或没有签名 · 2 无法读取 · 64 用法错误`,
-  en: `usage: yinxin verify FILE.pdf [--trust CERT.pem]… [--json] [--lang zh|en]
+  en: `usage: yinxin verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--json] [--lang zh|en]
 
 Verifies every signature of a PDF and what happened to the file afterwards, offline.
 
   --trust CERT.pem   trusted root certificate (repeatable; without it only integrity is judged, not identity)
+  --compare DIR      draw the pages changed after signing, before and after (PNG and index.html), into a folder
   --json             print one JSON object and nothing else
 
 Exit code: 0 all valid and unchanged · 1 not, or no signature · 2 unreadable · 64 wrong usage`,
@@ -31,7 +34,7 @@ export async function verify(args: string[], lang: Lang): Promise<number> {
   const { values, positionals } = readArguments(
     args,
     lang,
-    { trust: { type: 'string', multiple: true }, json: { type: 'boolean' } },
+    { trust: { type: 'string', multiple: true }, json: { type: 'boolean' }, compare: { type: 'string' } },
     ['FILE.pdf'],
   )
   const path = positionals[0] as string
@@ -48,8 +51,13 @@ export async function verify(args: string[], lang: Lang): Promise<number> {
     else process.stderr.write(`✗ ${basename(path)}: ${refusal.message}\n`)
     return EXIT.unreadable
   }
-  if (values.json) printJson(verificationJson(report, pdf, lang))
-  else process.stdout.write(readable(report, basename(path), lang))
+  const compared =
+    values.compare === undefined ? undefined : await comparePagesInto(values.compare, pdf, path, lang)
+  if (values.json) printJson({ ...verificationJson(report, pdf, lang), ...(compared ? { compared } : {}) })
+  else {
+    process.stdout.write(readable(report, basename(path), lang))
+    if (compared) process.stdout.write(comparedWords(compared, lang))
+  }
   return report.ok ? EXIT.good : EXIT.bad
 }
 

@@ -2,7 +2,9 @@
 import { rm } from 'node:fs/promises'
 import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type Config, localUrl } from './config.ts'
+import { type Config, localUrl, readConfig } from './config.ts'
+import { planClusters } from './db/copies.ts'
+import { type Databases, type FollowingUrls, startDatabases } from './db/databases.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
 import { removeCluster } from './db/postgres-place.ts'
 import { migrateAll } from './db/prepare.ts'
@@ -14,6 +16,7 @@ import { addWeb } from './web/web.ts'
 export type { App } from './app.ts'
 export { toOpenId } from './fasc/fasc.ts'
 export { buildWeb } from './web/web.ts'
+export { type ComparedPage, comparePages } from './verification/verification.ts'
 export {
   type Demo,
   type DemoPerson,
@@ -29,7 +32,7 @@ export interface StartOptions {
   log?: Log
   /** The built pages, from `buildWeb`; without them only the API is served. */
   webDir?: string
-  /** For short-lived clusters of demos and tests: nothing is synced to disk by PostgreSQL. */
+  /** False for short-lived platforms of demos and tests: one cluster, no copies, nothing synced to disk by PostgreSQL. */
   durableDatabase?: boolean
   /** Pause before an embedded PostgreSQL that died is started again. */
   restartDelayMs?: number
@@ -41,8 +44,10 @@ export interface Server {
   config: Config
   /** The doors of all rooms. */
   app: App
-  /** The embedded database; undefined with an outside one. */
-  postgres: ManagedPostgres | undefined
+  /** The embedded main database, its primary of now; undefined with an outside one. */
+  readonly postgres: ManagedPostgres | undefined
+  /** Both embedded databases with their copies; undefined with outside ones and short-lived platforms. */
+  databases: Databases | undefined
   /** True when a PostgreSQL that a killed server left behind was taken over. */
   recovered: boolean
   /** Lets requests and jobs in flight end, then stops everything. Calling it again waits for the same end. */
@@ -60,26 +65,39 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     if (failures.length > 0) throw new AggregateError(failures, 'the server did not stop cleanly')
   }
   try {
-    // 1. The database: an outside one, or our own as a child.
-    const { urls, postgres } = await databaseOf(config, log, options)
-    if (postgres) steps.push(() => postgres.stop())
+    // 1. The databases: outside ones, or our own as children.
+    const clock = options.clock ?? systemClock
+    const {
+      urls,
+      following,
+      postgres,
+      databases,
+      stop: stopDatabase,
+    } = await databaseOf(config, log, clock, options)
+    steps.push(stopDatabase)
 
-    // 2. Its shape.
+    // 2. Their shape; then their copies, which are made while the rooms are built.
     const applied = await migrateAll(urls)
     if (applied.length > 0) log.info({ migrations: applied }, 'database brought up to date')
+    databases?.main.beginCopies()
+    databases?.keys.beginCopies()
 
     // 3. The rooms.
     const app = await createApp({
       config,
-      urls,
-      clock: options.clock ?? systemClock,
+      urls: following,
+      ...(databases ? { dbCopies: databases.copies } : {}),
+      clock,
       log,
       ...(options.faults ? { faults: options.faults } : {}),
     })
     steps.push(() => app.close())
     if (options.webDir !== undefined) await addWeb({ app: app.http.app, directory: options.webDir })
 
-    // 4. What this process is for.
+    // 4. From here on a commit is one in both sites.
+    if (databases) await untilCopied(databases, log)
+
+    // 5. What this process is for.
     const { roles } = config
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
@@ -87,7 +105,17 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
 
     let stopped: Promise<void> | undefined
     const stop = () => (stopped ??= unwind())
-    return { url: config.baseUrl, config, app, postgres, recovered: postgres?.recovered ?? false, stop }
+    return {
+      url: config.baseUrl,
+      config,
+      app,
+      get postgres() {
+        return postgres()
+      },
+      databases,
+      recovered: databases?.recovered ?? postgres()?.recovered ?? false,
+      stop,
+    }
   } catch (error) {
     await unwind().catch((cause: unknown) =>
       log.error({ err: cause }, 'clean-up after a failed start failed'),
@@ -128,10 +156,27 @@ export async function serveUntilSignal(
   }
 }
 
-/** Removes the data, the keys and the embedded database of a stopped throw-away server. */
-export async function removeInstallation(config: Pick<Config, 'dataDir' | 'keyDir'>): Promise<void> {
-  await removeCluster(config.dataDir)
-  for (const folder of [config.dataDir, config.keyDir]) await rm(folder, { recursive: true, force: true })
+/** Removes the data, the keys and the embedded databases of a stopped throw-away server. */
+export async function removeInstallation(
+  config: Pick<Config, 'dataDir' | 'keyDir'> & Partial<Pick<Config, 'databaseCopies'>>,
+): Promise<void> {
+  const folders =
+    config.databaseCopies?.folders ?? readConfig({ YINXIN_DATA_DIR: config.dataDir }).databaseCopies.folders
+  const plans = planClusters(folders, { primary: 2, recovery: 2 })
+  for (const { copies } of [plans.main, plans.keys]) for (const { home } of copies) await removeCluster(home)
+  for (const folder of [config.keyDir, ...Object.values(folders)])
+    await rm(folder, { recursive: true, force: true })
+}
+
+/** How long a start waits for the copies before it goes on and says so. */
+const COPIES_START_MS = 20_000
+
+async function untilCopied(databases: Databases, log: Log): Promise<void> {
+  const both = [databases.main, databases.keys]
+  const ready = await Promise.all(both.map((cluster) => cluster.copiesReady(COPIES_START_MS)))
+  for (const [index, cluster] of both.entries()) {
+    if (!ready[index]) log.error({ cluster: cluster.cluster }, 'a copy of the database does not follow yet')
+  }
 }
 
 /** Links carry the port, so a free one must be known before the rooms are built. */
@@ -141,23 +186,47 @@ async function withPort(config: Config): Promise<Config> {
   return { ...config, port, baseUrl: config.baseUrlDerived ? localUrl(config.host, port) : config.baseUrl }
 }
 
+interface StartedDatabase {
+  urls: DatabaseUrls
+  following: FollowingUrls
+  postgres: () => ManagedPostgres | undefined
+  databases: Databases | undefined
+  stop: () => Promise<void>
+}
+
 async function databaseOf(
   config: Config,
   log: Log,
+  clock: Clock,
   options: StartOptions,
-): Promise<{ urls: DatabaseUrls; postgres: ManagedPostgres | undefined }> {
-  if (config.databases) return { urls: config.databases, postgres: undefined }
-  const postgres = await startPostgres({
-    dataDir: config.dataDir,
-    durable: options.durableDatabase ?? true,
-    restartDelayMs: options.restartDelayMs ?? 0,
-    onEvent: (event, detail) => log.warn(detail, event),
-  })
-  if (postgres.recovered) log.warn('a database left over by a killed server was taken over')
-  try {
-    return { urls: await provision(postgres), postgres }
-  } catch (error) {
-    await postgres.stop()
-    throw error
+): Promise<StartedDatabase> {
+  if (config.databases) {
+    const urls = config.databases
+    return { urls, following: urls, postgres: () => undefined, databases: undefined, stop: async () => {} }
+  }
+  const onEvent = (event: string, detail: Record<string, unknown>) => log.warn(detail, event)
+  const restartDelayMs = options.restartDelayMs ?? 0
+  const leftOver = 'a database left over by a killed server was taken over'
+  if (options.durableDatabase === false) {
+    const postgres = await startPostgres({ dataDir: config.dataDir, durable: false, restartDelayMs, onEvent })
+    if (postgres.recovered) log.warn(leftOver)
+    try {
+      const urls = await provision(postgres)
+      return { urls, following: urls, postgres: () => postgres, databases: undefined, stop: postgres.stop }
+    } catch (error) {
+      await postgres.stop()
+      throw error
+    }
+  }
+  const { counts, folders, sync } = config.databaseCopies
+  const databases = await startDatabases({ folders, counts, sync, clock, restartDelayMs, onEvent })
+  if (databases.recovered) log.warn(leftOver)
+  if (databases.moved) log.warn(databases.moved, 'the keys database was moved into its own cluster')
+  return {
+    urls: databases.urls(),
+    following: databases.following,
+    postgres: () => databases.main.primary(),
+    databases,
+    stop: databases.stop,
   }
 }

@@ -273,6 +273,7 @@ const report: VerificationReport = {
   fileName: '技术服务合同.pdf',
   sha256,
   knownHere: true,
+  pageChanges: [],
   signatures: [corpName, '李雷'].map((signer, index) => ({
     status: 'valid',
     signer,

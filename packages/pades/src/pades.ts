@@ -29,6 +29,13 @@ export { inspectPdf, type PdfInfo, type PdfPageInfo } from './inspect.ts'
 export type { FieldLock } from './locks.ts'
 export type { RevocationAnswer, RevocationSource, ValidationNeed } from './needs.ts'
 export type { DisplayRect, Placement } from './placement.ts'
+export {
+  comparePictures,
+  differencePicture,
+  type Picture,
+  type PictureDifference,
+  type PixelBox,
+} from './pixels.ts'
 export { decodePng, drawPng, type Pixels } from './png.ts'
 export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
 export type {

@@ -369,6 +369,20 @@ export interface VerificationReport {
     trusted: boolean | null
     problems: { code: string; message: string }[]
   }[]
+  /** Pages that revisions after the first signature changed, oldest first; signatures that show themselves included. */
+  pageChanges: {
+    /** How far the revision went. */
+    level: 'none' | 'validation' | 'signatures' | 'form' | 'annotations' | 'other'
+    /** From 1; null where the page was added. */
+    pageBefore: number | null
+    /** From 1; null where the page was removed. */
+    pageAfter: number | null
+    /** In points from the lower left corner of the page as displayed; empty when it may be anywhere. */
+    areas: { x: number; y: number; width: number; height: number }[]
+    /** The file before the revision is its first so many bytes, and with it. */
+    beforeBytes: number
+    afterBytes: number
+  }[]
 }
 
 // ——— sandbox ———

@@ -6,6 +6,11 @@ export const refuse = defineRefusals({
     zh: '无法验签：{reason}。',
     en: 'The file cannot be verified: {reason}.',
   },
+  verification_no_picture: {
+    kind: 'not_found',
+    zh: '没有这张对比图：该页没有这样的变化。',
+    en: 'There is no such picture: the page did not change like that.',
+  },
   verification_busy: {
     kind: 'unavailable',
     zh: '正在验签的文件较多，请稍后重试。',

@@ -54,6 +54,86 @@ beforeAll(async () => {
 
 const asked = { fileName: 'a.pdf', lang: 'zh' } as const
 
+/** The signed file with other words on its first page, as an incremental update. */
+function withOtherWords(pdf: Uint8Array): Uint8Array {
+  const text = Buffer.from(pdf).toString('latin1')
+  const root = /\/Root (\d+ \d+ R)/.exec(text)?.[1] ?? ''
+  const previous = /startxref\s+(\d+)\s+%%EOF\s*$/.exec(text)?.[1] ?? ''
+  const content = Number(/\/Contents (\d+) 0 R/.exec(text)?.[1])
+  const words = '1 0 0 rg 100 600 200 50 re f'
+  const object = `${content} 0 obj\n<</Length ${words.length}>>\nstream\n${words}\nendstream\nendobj\n`
+  const row = `${String(text.length).padStart(10, '0')} 00000 n `
+  const section = `xref\n${content} 1\n${row}\ntrailer\n<</Size 9999/Root ${root}/Prev ${previous}>>\n`
+  return Buffer.from(`${text}${object}${section}startxref\n${text.length + object.length}\n%%EOF\n`, 'latin1')
+}
+
+/** Pixels by colour that matter here, of a picture. */
+async function coloursOf(png: Uint8Array): Promise<{ red: number; dark: number; width: number }> {
+  const { createCanvas, loadImage } = await import('@napi-rs/canvas')
+  const image = await loadImage(Buffer.from(png))
+  const canvas = createCanvas(image.width, image.height)
+  const context = canvas.getContext('2d')
+  context.drawImage(image, 0, 0)
+  const { data } = context.getImageData(0, 0, image.width, image.height)
+  let [red, dark] = [0, 0]
+  for (let i = 0; i < data.length; i += 4) {
+    const [r = 0, g = 0, b = 0] = data.subarray(i, i + 3)
+    if (r > 200 && g < 60 && b < 60) red++
+    if (r < 90 && g < 90 && b < 90) dark++
+  }
+  return { red, dark, width: image.width }
+}
+
+describe('the pictures of a page that was changed later', () => {
+  it('show it before, after, and what differs', async () => {
+    const room = verification(own)
+    const changed = withOtherWords(signed)
+    const report = await room.verify(changed, asked)
+    expect(report.signatures[0]).toMatchObject({ status: 'invalid', changesAfter: 'other' })
+    expect(report.pageChanges).toEqual([
+      {
+        level: 'other',
+        pageBefore: 1,
+        pageAfter: 1,
+        areas: [],
+        beforeBytes: signed.length,
+        afterBytes: changed.length,
+      },
+    ])
+    const picture = async (view: 'before' | 'after' | 'difference') =>
+      coloursOf(await room.picture(changed, { change: 0, view, lang: 'zh' }))
+    const [before, after, difference] = [
+      await picture('before'),
+      await picture('after'),
+      await picture('difference'),
+    ]
+    expect(before.red).toBe(0)
+    expect(before.dark).toBeGreaterThan(1000)
+    // 200 × 50 points, drawn at one and a half.
+    expect(after.red).toBeGreaterThan(22_000)
+    expect(after.dark).toBe(0)
+    expect(difference.red).toBeGreaterThan(after.red)
+    expect(difference.width).toBe(before.width)
+  })
+
+  it('do not exist for pages that did not change, nor for what is no PDF', async () => {
+    const room = verification(own)
+    expect((await room.verify(signed, asked)).pageChanges).toEqual([])
+    const wanted = { change: 0, view: 'before', lang: 'zh' } as const
+    await expect(room.picture(signed, wanted)).rejects.toMatchObject({ code: 'verification_no_picture' })
+    await expect(room.picture(Buffer.from('hello'), wanted)).rejects.toMatchObject({
+      code: 'verification_unreadable',
+    })
+  })
+
+  it('end with the deadline', async () => {
+    const room = verification(own, { deadlineMs: 1 })
+    await expect(
+      room.picture(withOtherWords(signed), { change: 0, view: 'after', lang: 'en' }),
+    ).rejects.toMatchObject({ code: 'verification_too_long' })
+  })
+})
+
 describe('the report on a file', () => {
   it('names every signature and whether it leads to our root', async () => {
     const trusted = await verification(own, { known: true }).verify(signed, asked)

@@ -1,7 +1,7 @@
 /** Reports on any PDF that somebody brings: a worker thread reads it, with a deadline, and nothing is kept. */
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import type { PdfVerification, SignatureReport } from '@yinxin/pades'
+import type { PageChange, PdfVerification, SignatureReport } from '@yinxin/pades'
 import type { VerificationReport } from '@yinxin/sdk/wire'
 import type { Ca } from '#src/ca/ca.ts'
 import type { SignTasks } from '#src/sign-tasks/sign-tasks.ts'
@@ -19,6 +19,8 @@ export interface VerificationDeps {
   heapMb?: number
   /** Another reading script; for tests of threads that burst. */
   script?: URL
+  /** The same for pictures. */
+  pictureScript?: URL
 }
 
 export interface VerifyOrder {
@@ -26,13 +28,39 @@ export interface VerifyOrder {
   trust: Uint8Array[]
 }
 export type VerifyAnswer =
-  | Pick<PdfVerification, 'ok' | 'signatures' | 'documentTimestamps'>
+  | (Pick<PdfVerification, 'ok' | 'signatures' | 'documentTimestamps'> & { pageChanges: PageChange[] })
   | { refusal: string; zh: string; en: string }
+
+export { type ComparedPage, comparePages } from './page-pictures.ts'
+
+/** Which picture of a changed page. */
+export type PageView = 'before' | 'after' | 'difference'
+export interface PictureOrder {
+  pdf: Uint8Array
+  /** Position in the report's list of changed pages. */
+  change: number
+  view: PageView
+}
+export type PictureAnswer = { png: Uint8Array | null } | { refusal: string; zh: string; en: string }
 
 export type Verification = ReturnType<typeof createVerification>
 
 const DEADLINE_MS = 20_000
 const HEAP_MB = 768
+/** A report lists no more changed pages than people look through. */
+const LISTED_CHANGES = 200
+
+function changeView(change: PageChange): VerificationReport['pageChanges'][number] {
+  const { level, before, after, areas, beforeBytes, afterBytes } = change
+  return {
+    level,
+    pageBefore: before === null ? null : before + 1,
+    pageAfter: after === null ? null : after + 1,
+    areas: areas.map(({ x, y, width, height }) => ({ x, y, width, height })),
+    beforeBytes,
+    afterBytes,
+  }
+}
 
 export function createVerification({
   ca,
@@ -41,6 +69,7 @@ export function createVerification({
   concurrency = 2,
   heapMb = HEAP_MB,
   script = new URL('./verify-worker.ts', import.meta.url),
+  pictureScript = new URL('./picture-worker.ts', import.meta.url),
 }: VerificationDeps) {
   const place = createPlaces(concurrency)
 
@@ -56,7 +85,10 @@ export function createVerification({
       const sha256 = createHash('sha256').update(pdf).digest('hex')
       const knownHere = await signTasks.knows(sha256)
       const answer = await place(() =>
-        verifyInWorker({ pdf, trust: [ca.anchors().rootDer] }, { deadlineMs, heapMb, script }),
+        runInWorker<VerifyOrder, VerifyAnswer>(
+          { pdf, trust: [ca.anchors().rootDer] },
+          { deadlineMs, heapMb, script },
+        ),
       )
       if ('refusal' in answer) throw refuse('verification_unreadable', { reason: answer[options.lang] })
       return {
@@ -67,7 +99,28 @@ export function createVerification({
         signatures: [...answer.signatures, ...answer.documentTimestamps].map((one) =>
           signatureView(one, options.lang),
         ),
+        pageChanges: answer.pageChanges.slice(0, LISTED_CHANGES).map(changeView),
       }
+    },
+
+    /**
+     * A page that a later revision changed, drawn as it was before, after, or with the differences marked.
+     * @throws `verification_unreadable`, `verification_no_picture`, and as `verify`
+     */
+    async picture(
+      pdf: Uint8Array,
+      options: { change: number; view: PageView; lang: 'zh' | 'en' },
+    ): Promise<Uint8Array> {
+      const { change, view } = options
+      const answer = await place(() =>
+        runInWorker<PictureOrder, PictureAnswer>(
+          { pdf, change, view },
+          { deadlineMs, heapMb, script: pictureScript },
+        ),
+      )
+      if ('refusal' in answer) throw refuse('verification_unreadable', { reason: answer[options.lang] })
+      if (answer.png === null) throw refuse('verification_no_picture')
+      return answer.png
     },
   }
 }
@@ -89,10 +142,10 @@ function signatureView(report: SignatureReport, lang: 'zh' | 'en'): Verification
   }
 }
 
-function verifyInWorker(
-  order: VerifyOrder,
+function runInWorker<Order, Answer>(
+  order: Order,
   { deadlineMs, heapMb, script }: { deadlineMs: number; heapMb: number; script: URL },
-): Promise<VerifyAnswer> {
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(script, {
       workerData: order,
@@ -104,7 +157,7 @@ function verifyInWorker(
       reject(refuse('verification_too_long', { seconds: Math.round(deadlineMs / 1000) }))
     }, deadlineMs)
     const settle = () => clearTimeout(timer)
-    worker.once('message', (answer: VerifyAnswer) => {
+    worker.once('message', (answer: Answer) => {
       settle()
       resolve(answer)
     })
