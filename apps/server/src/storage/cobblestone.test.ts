@@ -112,7 +112,7 @@ describe('Cobblestone-256', () => {
   test('any chunk opens alone, and only at its own number', () => {
     const plain = randomBytes(3 * chunkBytes + 5)
     const key = newKey()
-    const sealed = sealMessage(newMessageKeys(key, context), plain)
+    const sealed = sealMessage(newMessageKeys(key, context, randomBytes(24)), plain)
     const keys = openMessageKeys(key, context, sealed.subarray(0, headerBytes))
     for (const index of [2, 0, 3, 1]) {
       const at = headerBytes + index * sealedChunkBytes
@@ -125,7 +125,7 @@ describe('Cobblestone-256', () => {
   })
 
   test('chunk numbers beyond 32 bits give their own nonces', () => {
-    const keys = newMessageKeys(newKey(), context)
+    const keys = newMessageKeys(newKey(), context, randomBytes(24))
     const sealed = Buffer.alloc(17)
     keys.sealChunk(2 ** 32 + 5, Buffer.of(1), sealed, 0)
     expect(keys.openChunk(2 ** 32 + 5, sealed)).toEqual(Buffer.of(1))
@@ -137,7 +137,7 @@ describe('Cobblestone-256', () => {
     fc.assert(
       fc.property(smallOrAcrossChunks, fc.nat(), fc.integer({ min: 1, max: 255 }), (size, place, flip) => {
         const key = newKey()
-        const sealed = sealMessage(newMessageKeys(key, context), randomBytes(size))
+        const sealed = sealMessage(newMessageKeys(key, context, randomBytes(24)), randomBytes(size))
         const at = place % sealed.length
         const changed = Buffer.from(sealed)
         changed[at] = changed[at]! ^ flip
@@ -152,7 +152,7 @@ describe('Cobblestone-256', () => {
 
   test('a message cut at a chunk border is not taken for a shorter one', () => {
     const key = newKey()
-    const sealed = sealMessage(newMessageKeys(key, context), randomBytes(2 * chunkBytes + 9))
+    const sealed = sealMessage(newMessageKeys(key, context, randomBytes(24)), randomBytes(2 * chunkBytes + 9))
     const cut = sealed.subarray(0, headerBytes + sealedChunkBytes)
     expect(() => openedSize(cut.length)).toThrow(CiphertextDamaged)
     expect(() => openMessage(key, context, cut)).toThrow(CiphertextDamaged)

@@ -1,11 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 
 /**
  * C2SP chunked encryption, instantiation Cobblestone-256 (https://c2sp.org/chunked-encryption):
@@ -18,7 +11,7 @@ export const tagBytes = 16
 export const headerBytes = 56
 export const sealedChunkBytes = chunkBytes + tagBytes
 
-const saltBytes = 24
+export const saltBytes = 24
 const infoPrefix = Buffer.from('c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0', 'ascii')
 const emptyChunk = Buffer.alloc(0)
 
@@ -54,12 +47,8 @@ export interface MessageKeys {
   destroy(): void
 }
 
-/** Derives the keys of a new message. `salt` must never repeat under one key; tests alone fix it. */
-export function newMessageKeys(
-  key: KeyObject,
-  context: string,
-  salt: Uint8Array = randomBytes(saltBytes),
-): MessageKeys {
+/** Derives the keys of a new message. `salt` is random and never repeats under one key. */
+export function newMessageKeys(key: KeyObject, context: string, salt: Uint8Array): MessageKeys {
   return derive(key, context, salt)
 }
 

@@ -5,21 +5,24 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
-import { nodeDisk } from './disk.ts'
-import { createDomain } from './domain.ts'
+import { nodeDisk } from './node-disk.ts'
+import { createFolderDomain } from './folder-domain.ts'
 import { createReplicaSet } from './replica-set.ts'
+import { systemTimers } from './timers.ts'
 
 const root = process.argv[2]
 if (root === undefined) throw new Error('usage: crash-writer.ts FOLDER')
 
 const domains = ['primary-1', 'primary-2', 'primary-3', 'recovery-1', 'recovery-2', 'recovery-3'].map(
   (name) =>
-    createDomain({
+    createFolderDomain({
       name,
       site: name.startsWith('primary') ? 'primary' : 'recovery',
       folder: join(root, name),
       disk: nodeDisk,
+      clock: systemClock,
       newName: newId,
       segmentBytes: 200_000,
       onQuarantine: (status) => {
@@ -27,7 +30,7 @@ const domains = ['primary-1', 'primary-2', 'primary-3', 'recovery-1', 'recovery-
       },
     }),
 )
-const replicas = createReplicaSet(domains, { timeoutMs: 30_000, lingerMs: 0 })
+const replicas = createReplicaSet(domains, { timers: systemTimers, timeoutMs: 30_000, lingerMs: 0 })
 
 async function* oneBatch(body: Uint8Array) {
   yield [body]

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
-import { nodeDisk } from './disk.ts'
-import { createDomain, type Placement, scanDomain } from './domain.ts'
+import { nodeDisk } from './node-disk.ts'
+import type { Placement } from './domain.ts'
+import { createFolderDomain, scanDomain } from './folder-domain.ts'
 import { isQuorum, quorums } from './quorum.ts'
 
 interface Acknowledged {
@@ -26,11 +28,12 @@ afterEach(() => rm(root, { recursive: true, force: true }))
 const siteOf = (domain: string) =>
   domain.startsWith('primary') ? ('primary' as const) : ('recovery' as const)
 const openDomain = (name: string) =>
-  createDomain({
+  createFolderDomain({
     name,
     site: siteOf(name),
     folder: join(root, name),
     disk: nodeDisk,
+    clock: systemClock,
     newName: newId,
     segmentBytes: 200_000,
     onQuarantine: () => undefined,

@@ -1,5 +1,3 @@
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
-
 /** An open file. */
 export interface DiskFile {
   /** Writes all parts one after the other from `position`; rejects unless every byte was taken. */
@@ -22,6 +20,8 @@ export interface Disk {
   create(path: string): Promise<DiskFile>
   /** Opens an existing file for reading. */
   open(path: string): Promise<DiskFile>
+  /** Opens an existing file for overwriting bytes in place. */
+  modify(path: string): Promise<DiskFile>
   sizeOf(path: string): Promise<number>
   /** Gives a file a second name; fails when the name is taken. */
   link(from: string, to: string): Promise<void>
@@ -33,74 +33,8 @@ export interface Disk {
   /** fsync of a folder: makes new names in it durable. */
   syncFolder(path: string): Promise<void>
   list(path: string): Promise<string[]>
-}
-
-/** The file system of the machine. */
-export const nodeDisk: Disk = {
-  create: async (path) => diskFile(await open(path, 'wx+', 0o600)),
-  open: async (path) => diskFile(await open(path, 'r')),
-  sizeOf: async (path) => (await stat(path)).size,
-  link,
-  rename,
-  remove: unlink,
-  async makeFolder(path) {
-    try {
-      await mkdir(path, { mode: 0o700 })
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(path)).isDirectory()) return false
-      throw error
-    }
-  },
-  async syncFolder(path) {
-    const folder = await open(path, 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
-  },
-  list: (path) => readdir(path),
-}
-
-function diskFile(handle: FileHandle): DiskFile {
-  return {
-    async write(parts, position) {
-      let pending = parts.filter((part) => part.length > 0)
-      let at = position
-      while (pending.length > 0) {
-        const { bytesWritten } = await handle.writev(pending, at)
-        if (bytesWritten === 0) throw new Error('the file takes no more bytes')
-        at += bytesWritten
-        pending = after(pending, bytesWritten)
-      }
-    },
-    async read(sizeBytes, position) {
-      const into = Buffer.allocUnsafeSlow(sizeBytes)
-      let filled = 0
-      while (filled < sizeBytes) {
-        const { bytesRead } = await handle.read(into, filled, sizeBytes - filled, position + filled)
-        if (bytesRead === 0) break
-        filled += bytesRead
-      }
-      return into.subarray(0, filled)
-    },
-    sync: () => handle.sync(),
-    linked: async () => (await handle.stat()).nlink > 0,
-    close: () => handle.close(),
-  }
-}
-
-/** What is left of `parts` once `written` bytes of them are gone. */
-function after(parts: Uint8Array[], written: number): Uint8Array[] {
-  let skip = written
-  const rest: Uint8Array[] = []
-  for (const part of parts) {
-    if (skip >= part.length) skip -= part.length
-    else {
-      rest.push(part.subarray(skip))
-      skip = 0
-    }
-  }
-  return rest
+  /** Names the physical device under a folder that exists (`st_dev`): two folders on one are one failure domain. */
+  deviceOf(path: string): Promise<string>
+  /** Bytes that can still be written under a folder that exists. */
+  freeBytes(path: string): Promise<number>
 }

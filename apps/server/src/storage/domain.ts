@@ -1,7 +1,3 @@
-import { dirname, join } from 'node:path'
-import type { Disk, DiskFile } from './disk.ts'
-import { createJournal, readRecord, scanSegment } from './journal.ts'
-
 export type SiteName = 'primary' | 'recovery'
 
 /** Where one replica is. `holder` is a path inside the domain: a segment, or the object's own file. */
@@ -32,13 +28,39 @@ export interface DomainStatus {
   site: SiteName
   state: 'ready' | 'quarantined'
   reason?: string
+  /** Physical device (`st_dev`) or bucket region; domains with the same one fail together. Unknown before `examine`. */
+  deviceId?: string
 }
 
-/** One failure domain: a disk, a host, a rack; by default a folder that stands for one. */
+/** A replica found by walking a domain, without index and keys. */
+export interface ListedReplica {
+  objectId: string
+  placement: Placement
+  /** SHA-256 of the replica as its writer noted it, hex; absent where the driver keeps none beside the bytes. */
+  sha256?: string
+}
+
+/** What became of a replica: its bytes overwritten, its file or key deleted, or nothing was there. */
+export type Removal = 'overwritten' | 'deleted' | 'absent'
+
+/** Holders that carry many replicas (journal segments, packed objects), for compaction. */
+export interface Packs {
+  /** Those that nobody writes to any more: begun before a point in time. */
+  closed(before: Date): AsyncIterable<{ holder: string; sizeBytes: number }>
+  /** What is in one, also what no row refers to; nothing of what was removed. */
+  records(holder: string): AsyncIterable<ListedReplica>
+  /** Removes a holder as a whole, durably. */
+  drop(holder: string): Promise<void>
+}
+
+/** One failure domain: a disk, a host, a rack, a bucket; by default a folder that stands for one. */
 export interface Domain {
   readonly name: string
   readonly site: SiteName
+  /** What is known without asking the disk. */
   status(): DomainStatus
+  /** Asks the disk for its device and for marks that an earlier process left. */
+  examine(): Promise<DomainStatus>
   /**
    * A small replica into the journal. Durable on return; concurrent writers share the fsync. The record's header is
    * the same in all domains and may be handed over ready made.
@@ -47,210 +69,18 @@ export interface Domain {
   /** A large replica into a file of its own. */
   begin(objectId: string): Promise<ReplicaWriter>
   open(placement: Placement, objectId: string): Promise<ReplicaReader>
+  /** All replicas that lie here, in no order; nothing of what was removed. */
+  list(): AsyncIterable<ListedReplica>
+  /** Destroys one replica, durably; repeating it is harmless. Anything else at this place is left alone. */
+  remove(objectId: string, placement: Placement): Promise<Removal>
+  /** Undefined where the medium has no end that could be asked for. */
+  freeBytes(): Promise<number | undefined>
+  readonly packs?: Packs
   /** Removes what writers that died left under passing names before a point in time; returns how many. */
   sweep(before: Date): Promise<number>
+  /** No more writes; reads stay, because each is verified. Told from outside after a restart. */
+  quarantine(reason: string): void
+  /** Takes writes again, after everything here was verified. */
+  readmit(): Promise<void>
   close(): Promise<void>
-}
-
-export interface DomainOptions {
-  name: string
-  site: SiteName
-  folder: string
-  disk: Disk
-  newName: () => string
-  segmentBytes: number
-  onQuarantine: (status: DomainStatus) => void
-}
-
-const inJournal = (holder: string) => holder.startsWith('journal/')
-
-export function createDomain(options: DomainOptions): Domain {
-  const { name, site, disk, folder } = options
-  const incoming = join(folder, 'incoming')
-  // Folders whose name this process knows to be durable. Another process's mkdir is no proof of its fsync.
-  const durable = new Set<string>()
-  let quarantine: string | undefined
-
-  const journal = createJournal({
-    disk,
-    folder: join(folder, 'journal'),
-    newName: options.newName,
-    segmentBytes: options.segmentBytes,
-    ensureFolder: () => ensureFolder(join(folder, 'journal')),
-    onSyncFailure: isolate,
-  })
-
-  function status(): DomainStatus {
-    return {
-      name,
-      site,
-      state: quarantine === undefined ? 'ready' : 'quarantined',
-      ...(quarantine === undefined ? {} : { reason: quarantine }),
-    }
-  }
-
-  /** After a failed fsync nothing here can be believed: no more writes, reads stay (each is verified). */
-  function isolate(error: unknown) {
-    if (quarantine !== undefined) return
-    quarantine = error instanceof Error ? error.message : String(error)
-    options.onQuarantine(status())
-  }
-
-  function requireWritable() {
-    if (quarantine !== undefined) throw new Error(`the failure domain ${name} is quarantined: ${quarantine}`)
-  }
-
-  async function orQuarantine(sync: Promise<void>) {
-    try {
-      await sync
-    } catch (error) {
-      isolate(error)
-      throw error
-    }
-  }
-
-  async function ensureFolder(path: string): Promise<void> {
-    try {
-      await disk.makeFolder(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error
-      // Somebody removed what was there: the whole way is made, and made durable, again.
-      durable.clear()
-      await ensureFolder(dirname(path))
-      await disk.makeFolder(path)
-    }
-    if (durable.has(path)) return
-    await orQuarantine(disk.syncFolder(dirname(path)))
-    durable.add(path)
-  }
-
-  async function begin(objectId: string): Promise<ReplicaWriter> {
-    requireWritable()
-    // 1. A file under a passing name, on the same disk as its final place.
-    await ensureFolder(incoming)
-    const temporary = join(incoming, `${objectId}.${options.newName()}`)
-    const file: DiskFile = await disk.create(temporary)
-    let sizeBytes = 0
-
-    async function abort() {
-      await file.close().catch(() => undefined)
-      await disk.remove(temporary).catch(() => undefined)
-    }
-
-    return {
-      async write(parts) {
-        requireWritable()
-        await file.write(parts, sizeBytes)
-        for (const part of parts) sizeBytes += part.length
-      },
-      async finish(replace = false) {
-        try {
-          requireWritable()
-          // 2. The bytes, then the name, then the folder that holds the name.
-          await orQuarantine(file.sync())
-          await file.close()
-          const holder = `objects/${objectId.slice(-2)}/${objectId}`
-          const target = join(folder, holder)
-          await ensureFolder(dirname(target))
-          if (replace) await disk.rename(temporary, target)
-          else {
-            // link instead of rename: it never replaces what is there.
-            await disk.link(temporary, target)
-            await disk.remove(temporary)
-          }
-          await orQuarantine(disk.syncFolder(dirname(target)))
-          return { domain: name, holder, position: 0, sizeBytes }
-        } catch (error) {
-          await abort()
-          throw error
-        }
-      },
-      abort,
-    }
-  }
-
-  return {
-    name,
-    site,
-    status,
-    async append(objectId, body, bodySha256, header) {
-      requireWritable()
-      const place = await journal.append(objectId, body, bodySha256, header)
-      return {
-        domain: name,
-        holder: `journal/${place.segment}`,
-        position: place.position,
-        sizeBytes: body.length,
-      }
-    },
-    begin,
-    async open(placement, objectId) {
-      const path = join(folder, placement.holder)
-      if (inJournal(placement.holder)) {
-        const record = await readRecord(disk, path, placement.position, placement.sizeBytes)
-        if (record?.objectId !== objectId)
-          throw new Error(`${name} does not hold ${objectId} where it should`)
-        return {
-          read: async (from, sizeBytes) => exactly(record.body.subarray(from, from + sizeBytes), sizeBytes),
-          close: async () => undefined,
-        }
-      }
-      const file = await disk.open(path)
-      return {
-        read: async (from, sizeBytes) => exactly(await file.read(sizeBytes, from), sizeBytes),
-        close: () => file.close(),
-      }
-    },
-    async sweep(before) {
-      let swept = 0
-      for (const leftover of await listed(disk, incoming)) {
-        // The passing name ends in a uuid of version 7, which begins with the time it was made.
-        const madeMs = Number.parseInt((leftover.split('.')[1] ?? '').replaceAll('-', '').slice(0, 12), 16)
-        if (!(madeMs < before.getTime())) continue
-        await disk.remove(join(incoming, leftover))
-        swept += 1
-      }
-      return swept
-    },
-    close: () => journal.close(),
-  }
-}
-
-async function listed(disk: Disk, path: string): Promise<string[]> {
-  try {
-    return (await disk.list(path)).sort()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
-
-function exactly(bytes: Buffer, sizeBytes: number): Buffer {
-  if (bytes.length !== sizeBytes) throw new Error(`the replica has ${bytes.length} of ${sizeBytes} bytes`)
-  return bytes
-}
-
-/** Everything a domain's folder holds, without index and keys; for checks and for rebuilding the database. */
-export async function* scanDomain(
-  disk: Disk,
-  folder: string,
-): AsyncGenerator<{
-  objectId: string
-  holder: string
-  position: number
-  sizeBytes: number
-  intact?: boolean
-}> {
-  for (const segment of await listed(disk, join(folder, 'journal'))) {
-    const holder = `journal/${segment}`
-    for await (const { objectId, position, bodyBytes, intact } of scanSegment(disk, join(folder, holder))) {
-      yield { objectId, holder, position, sizeBytes: bodyBytes, intact }
-    }
-  }
-  for (const shelf of await listed(disk, join(folder, 'objects'))) {
-    for (const objectId of await listed(disk, join(folder, 'objects', shelf))) {
-      const holder = `objects/${shelf}/${objectId}`
-      yield { objectId, holder, position: 0, sizeBytes: await disk.sizeOf(join(folder, holder)) }
-    }
-  }
 }

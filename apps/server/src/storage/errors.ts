@@ -16,6 +16,21 @@ export const refuse = defineRefusals({
     zh: '找不到该存储对象。',
     en: 'There is no such stored object.',
   },
+  object_destroyed: {
+    kind: 'gone',
+    zh: '该内容已按销毁流程永久销毁，无法恢复。',
+    en: 'This content was destroyed for good and cannot be brought back.',
+  },
+  domain_unknown: {
+    kind: 'not_found',
+    zh: '没有名为 {domain} 的存储目录或桶，请用 yinxin fsck 查看名称。',
+    en: 'There is no failure domain {domain}; yinxin fsck shows the names.',
+  },
+  domain_not_verified: {
+    kind: 'conflict',
+    zh: '{domain} 中有 {bad} 个副本校验未通过，暂不能恢复写入；请先更换或修复磁盘。',
+    en: '{bad} replicas in {domain} did not verify, so it takes no writes yet; replace or mend the disk first.',
+  },
   content_unreadable: {
     kind: 'unavailable',
     zh: '内容 {objectId} 的所有副本当前都无法读取，已通知运维，请稍后重试。',

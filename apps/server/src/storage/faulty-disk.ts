@@ -3,6 +3,7 @@ import type { Disk, DiskFile } from './disk.ts'
 export type DiskOperation =
   | 'create'
   | 'open'
+  | 'modify'
   | 'write'
   | 'read'
   | 'sync'
@@ -23,6 +24,7 @@ export function faultyDisk(inner: Disk): FaultyDisk {
   const counts: Record<DiskOperation, number> = {
     create: 0,
     open: 0,
+    modify: 0,
     write: 0,
     read: 0,
     sync: 0,
@@ -52,6 +54,7 @@ export function faultyDisk(inner: Disk): FaultyDisk {
     before: () => undefined,
     create: (path) => run('create', path, async () => wrap(path, await inner.create(path))),
     open: (path) => run('open', path, async () => wrap(path, await inner.open(path))),
+    modify: (path) => run('modify', path, async () => wrap(path, await inner.modify(path))),
     sizeOf: (path) => inner.sizeOf(path),
     link: (from, to) => run('link', to, () => inner.link(from, to)),
     rename: (from, to) => run('rename', to, () => inner.rename(from, to)),
@@ -59,6 +62,8 @@ export function faultyDisk(inner: Disk): FaultyDisk {
     makeFolder: (path) => run('makeFolder', path, () => inner.makeFolder(path)),
     syncFolder: (path) => run('syncFolder', path, () => inner.syncFolder(path)),
     list: (path) => inner.list(path),
+    deviceOf: (path) => inner.deviceOf(path),
+    freeBytes: (path) => inner.freeBytes(path),
   }
   return disk
 }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
-import { nodeDisk } from './disk.ts'
+import { nodeDisk } from './node-disk.ts'
 import { diskBroken, diskFull, type FaultyDisk, faultyDisk } from './faulty-disk.ts'
 import { createJournal, readRecord, type ScannedRecord, scanSegment } from './journal.ts'
 import { decodeRecordHeader, encodeRecordHeader, recordHeaderBytes, segmentMagic } from './journal-record.ts'
@@ -26,6 +27,7 @@ const journalOver = (segmentBytes = 1 << 20) =>
     disk,
     folder,
     newName: newId,
+    clock: systemClock,
     segmentBytes,
     ensureFolder: async () => {
       await mkdir(folder, { recursive: true })

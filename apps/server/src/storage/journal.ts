@@ -1,9 +1,12 @@
 import { join } from 'node:path'
+import type { Clock } from '#src/clock.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import {
   bodyFits,
   decodeRecordHeader,
   encodeRecordHeader,
+  erasedMark,
+  erasedMarkOffset,
   recordHeaderBytes,
   segmentMagic,
 } from './journal-record.ts'
@@ -21,6 +24,9 @@ export interface JournalOptions {
   newName: () => string
   /** A segment that has reached this size is left and a new one begun. */
   segmentBytes: number
+  /** So is one that was begun this long ago; whoever compacts may rely on it. */
+  segmentAgeMs?: number
+  clock: Clock
   /** Makes the folder and its name durable; called before each new segment. */
   ensureFolder: () => Promise<void>
   /** Told when an fsync fails: the domain must not be trusted with writes any more. */
@@ -44,7 +50,11 @@ interface OpenSegment {
   name: string
   file: DiskFile
   sizeBytes: number
+  begunMs: number
 }
+
+/** How long a process writes into one segment at most. */
+export const longestSegmentMs = 60 * 60_000
 
 /** How much is handed to the disk in one go at most. */
 const largestFlushBytes = 8 << 20
@@ -55,7 +65,7 @@ const largestFlushBytes = 8 << 20
  * What a tail holds beyond its last whole record was never acknowledged.
  */
 export function createJournal(options: JournalOptions): Journal {
-  const { disk, folder } = options
+  const { disk, folder, segmentAgeMs = longestSegmentMs } = options
   const waiting: Waiting[] = []
   let current: OpenSegment | undefined
   let flushing: Promise<void> | undefined
@@ -79,8 +89,10 @@ export function createJournal(options: JournalOptions): Journal {
   async function flush(batch: Waiting[]): Promise<RecordPlace[]> {
     if (broken !== undefined) throw broken
     // 1. A segment; its name becomes durable together with its first records.
+    const nowMs = options.clock.now().getTime()
+    if (current !== undefined && nowMs - current.begunMs >= segmentAgeMs) await leave()
     const isNew = current === undefined
-    const segment = current ?? (await begin())
+    const segment = current ?? (await begin(nowMs))
     current = segment
     // 2. One write for the whole batch.
     const parts: Uint8Array[] = isNew ? [segmentMagic] : []
@@ -103,10 +115,10 @@ export function createJournal(options: JournalOptions): Journal {
     return places
   }
 
-  async function begin(): Promise<OpenSegment> {
+  async function begin(begunMs: number): Promise<OpenSegment> {
     await options.ensureFolder()
     const name = `${options.newName()}.seg`
-    return { name, file: await disk.create(join(folder, name)), sizeBytes: 0 }
+    return { name, file: await disk.create(join(folder, name)), sizeBytes: 0, begunMs }
   }
 
   async function leave() {
@@ -161,8 +173,38 @@ export async function readRecord(
     const bytes = await file.read(recordHeaderBytes + bodyBytes, position)
     const header = decodeRecordHeader(bytes)
     const body = bytes.subarray(recordHeaderBytes)
-    if (header === undefined || !bodyFits(header, body, false)) return undefined
+    if (header === undefined || header.erased || !bodyFits(header, body, false)) return undefined
     return { objectId: header.objectId, body }
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Overwrites a record where it lies, durably, and keeps its place so that the walk goes on behind it.
+ * @returns false when the record is not there any more
+ */
+export async function eraseRecord(
+  disk: Disk,
+  path: string,
+  position: number,
+  objectId: string,
+  sync: (file: DiskFile) => Promise<void>,
+): Promise<boolean> {
+  const file = await disk.modify(path)
+  try {
+    const header = decodeRecordHeader(await file.read(recordHeaderBytes, position))
+    if (header?.objectId !== objectId) return false
+    const pieceBytes = 1 << 20
+    for (let done = 0; done < header.bodyBytes; done += pieceBytes) {
+      const zeros = Buffer.alloc(Math.min(pieceBytes, header.bodyBytes - done))
+      await file.write([zeros], position + recordHeaderBytes + done)
+    }
+    // The mark says that the body is gone, so it comes after.
+    await sync(file)
+    await file.write([erasedMark], position + erasedMarkOffset)
+    await sync(file)
+    return true
   } finally {
     await file.close()
   }
@@ -173,30 +215,50 @@ export interface ScannedRecord {
   position: number
   bodyBytes: number
   bodySha256: string
-  /** False when the body does not have its hash. */
+  /** False when the body does not have its hash; taken as true where bodies are not read. */
   intact: boolean
+  erased: boolean
+}
+
+export interface ScanEnd {
+  /** Where the whole records end. */
+  endsAt: number
+  /** What lies behind that: a torn tail. */
+  tornBytes: number
+  /** Bytes between records that are none: a header was damaged, and the walk found the next one. */
+  damagedBytes: number
 }
 
 /**
- * Walks a segment without index and keys, from its first record to the end of the last whole one.
- * @returns where the whole records end, and how many bytes lie behind that: a torn tail
+ * Walks a segment without index and keys, from its first record to the end of the last whole one. Only `thorough`
+ * reads the bodies.
  */
 export async function* scanSegment(
   disk: Disk,
   path: string,
-): AsyncGenerator<ScannedRecord, { endsAt: number; tornBytes: number }> {
+  thorough = true,
+): AsyncGenerator<ScannedRecord, ScanEnd> {
   const sizeBytes = await disk.sizeOf(path)
   const file = await disk.open(path)
   try {
+    let damagedBytes = 0
     if (!(await file.read(segmentMagic.length, 0)).equals(segmentMagic))
-      return { endsAt: 0, tornBytes: sizeBytes }
+      return { endsAt: 0, tornBytes: sizeBytes, damagedBytes }
     let position = segmentMagic.length
     while (position < sizeBytes) {
       const header = decodeRecordHeader(await file.read(recordHeaderBytes, position))
       const next = position + recordHeaderBytes + (header?.bodyBytes ?? 0)
-      if (header === undefined || next > sizeBytes) break
-      const body = await file.read(header.bodyBytes, position + recordHeaderBytes)
-      const intact = bodyFits(header, body, true)
+      if (header === undefined || next > sizeBytes) {
+        const found = await findHeader(file, position + 1, sizeBytes)
+        if (found === undefined) break
+        damagedBytes += found - position
+        position = found
+        continue
+      }
+      const intact =
+        header.erased ||
+        !thorough ||
+        bodyFits(header, await file.read(header.bodyBytes, position + recordHeaderBytes), true)
       // A bad last record is a torn one; a bad record with others behind it is damage, and the walk goes on.
       if (!intact && next === sizeBytes) break
       yield {
@@ -205,11 +267,30 @@ export async function* scanSegment(
         bodyBytes: header.bodyBytes,
         bodySha256: header.bodySha256,
         intact,
+        erased: header.erased,
       }
       position = next
     }
-    return { endsAt: position, tornBytes: sizeBytes - position }
+    return { endsAt: position, tornBytes: sizeBytes - position, damagedBytes }
   } finally {
     await file.close()
   }
+}
+
+/** The next place that holds a whole header whose record fits; ciphertext gives none but by a chance of 2^-64. */
+async function findHeader(file: DiskFile, from: number, sizeBytes: number): Promise<number | undefined> {
+  const windowBytes = 1 << 20
+  for (let base = from; base < sizeBytes; base += windowBytes) {
+    const bytes = await file.read(Math.min(windowBytes + recordHeaderBytes, sizeBytes - base), base)
+    for (
+      let at = bytes.indexOf('YXR', 0, 'latin1');
+      at >= 0 && at < windowBytes;
+      at = bytes.indexOf('YXR', at + 1, 'latin1')
+    ) {
+      const header = decodeRecordHeader(bytes.subarray(at))
+      if (header !== undefined && base + at + recordHeaderBytes + header.bodyBytes <= sizeBytes)
+        return base + at
+    }
+  }
+  return undefined
 }

@@ -1,5 +1,6 @@
 import type { Placement, SiteName } from './domain.ts'
 import { refuse } from './errors.ts'
+import { pause, type Timers } from './timers.ts'
 
 /**
  * draft: 2 of 3 in the primary site. signed (evidence and ledgers too): 2 in the primary site and
@@ -28,6 +29,8 @@ export interface ReplicaWrite {
 
 /** A write that reached its quorum; late replicas still arrive until `settled`. */
 export interface WriteOutcome {
+  /** The domains that were to take it. */
+  targets: string[]
   /** Durable so far; grows until settled. */
   placed: Placement[]
   /** The domains that failed so far. */
@@ -37,6 +40,7 @@ export interface WriteOutcome {
 }
 
 export interface GatherOptions {
+  timers: Timers
   /** A replica that takes longer counts as failed for the quorum; if it arrives later, it is welcome. */
   timeoutMs: number
   /** How long a reached quorum waits for the rest, so that healthy writes are complete when they return. */
@@ -50,7 +54,7 @@ export interface GatherOptions {
 export async function gatherQuorum(
   rule: QuorumRule,
   writes: readonly ReplicaWrite[],
-  { timeoutMs, lingerMs }: GatherOptions,
+  { timers, timeoutMs, lingerMs }: GatherOptions,
 ): Promise<WriteOutcome> {
   const placed: Placement[] = []
   const failed: { domain: string; error: unknown }[] = []
@@ -72,10 +76,10 @@ export async function gatherQuorum(
   ).then(() => undefined)
 
   const reachable = () => isQuorum(rule, [...arrived, ...[...hopeful].map((write) => write.site)])
-  const deadline = setTimeout(() => {
+  const cancelDeadline = timers.after(timeoutMs, () => {
     hopeful.clear()
     wake()
-  }, timeoutMs)
+  })
   try {
     while (!isQuorum(rule, arrived)) {
       if (!reachable())
@@ -85,11 +89,15 @@ export async function gatherQuorum(
       })
     }
   } finally {
-    clearTimeout(deadline)
+    cancelDeadline()
     wake = () => {}
   }
-  if (hopeful.size > 0 && lingerMs > 0) await Promise.race([settled, delay(lingerMs)])
-  return { placed, failed, settled }
+  if (hopeful.size > 0 && lingerMs > 0) {
+    const enough = new AbortController()
+    await Promise.race([settled, pause(timers, lingerMs, enough.signal)])
+    enough.abort()
+  }
+  return { targets: writes.map((one) => one.domain), placed, failed, settled }
 }
 
 function describeFailure(
@@ -100,8 +108,4 @@ function describeFailure(
   const count = (site: SiteName) => arrived.filter((one) => one === site).length
   const domains = failed.map((one) => one.domain).join(', ') || 'timeout'
   return `primary ${count('primary')}/${rule.primary}, recovery ${count('recovery')}/${rule.recovery}; ${domains}`
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

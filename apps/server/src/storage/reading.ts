@@ -8,11 +8,11 @@ import {
   openMessageKeys,
   sealedChunkBytes,
 } from './cobblestone.ts'
+import type { StoredObject } from './catalogue.ts'
 import type { Placement, ReplicaReader } from './domain.ts'
 import { decodeEnvelope, envelopeBytes } from './envelope.ts'
 import type { ReplicaSet } from './replica-set.ts'
 import { sealContext } from './sealed-content.ts'
-import type { StoredObject } from './store.ts'
 
 /** A part of the content. */
 export interface ByteRange {
@@ -52,7 +52,7 @@ export async function readWhole(
 /**
  * Streams a range, verifying each chunk before any of its bytes leave. A replica that fails in the
  * middle is replaced by the next one at the very same place.
- * @returns false when the replicas ran out before the end
+ * @returns `end`, or the place from which on no replica could be read
  */
 export async function* streamRange(
   replicas: ReplicaSet,
@@ -60,7 +60,7 @@ export async function* streamRange(
   key: KeyObject,
   range: { start: number; endBefore: number },
   onBad: OnBadReplica,
-): AsyncGenerator<Buffer, boolean> {
+): AsyncGenerator<Buffer, 'end' | number> {
   let at = range.start
   for (const placement of object.replicas) {
     let source: { keys: MessageKeys; reader: ReplicaReader } | undefined
@@ -71,7 +71,7 @@ export async function* streamRange(
         at += content.length
         yield content
       }
-      return true
+      return 'end'
     } catch (error) {
       onBad(placement, error)
     } finally {
@@ -79,7 +79,7 @@ export async function* streamRange(
       await source?.reader.close()
     }
   }
-  return false
+  return at
 }
 
 /** The stored bytes of one replica, complete; the caller verifies them. */

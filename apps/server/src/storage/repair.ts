@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
 import type { Log } from '#src/log.ts'
-import type { Placement } from './domain.ts'
+import type { Catalogue, CataloguedObject, Places, RepairItem } from './catalogue.ts'
+import type { Domain, Placement } from './domain.ts'
 import { readStored, streamStored } from './reading.ts'
 import type { ReplicaSet } from './replica-set.ts'
 import { smallStoredBytes } from './sealed-content.ts'
-import {
-  claimRepairs,
-  findObject,
-  postponeRepair,
-  putReplica,
-  type RepairItem,
-  type StoredObject,
-} from './store.ts'
 
 const leaseMs = 10 * 60_000
 const firstDelayMs = 60_000
@@ -25,29 +17,53 @@ export interface RepairSummary {
 }
 
 /** Makes missing and bad replicas again, always from one whose hash was verified on the way. */
-export function createRepair(deps: { db: Db; clock: Clock; log: Log; replicas: ReplicaSet }) {
-  const { db, clock, log, replicas } = deps
+export function createRepair(deps: {
+  catalogue: Catalogue<unknown>
+  clock: Clock
+  log: Pick<Log, 'warn'>
+  replicas: ReplicaSet
+  /** Destroys a copy that came too late. */
+  discard: (objectId: string, placement: Placement) => Promise<void>
+  onRepaired: (outcome: 'repaired' | 'failed') => void
+}) {
+  const { catalogue, clock, log, replicas } = deps
 
   /** Works off what is due, the most endangered first, until nothing is. */
   async function repairDue(batchSize = 50): Promise<RepairSummary> {
     const summary = { repaired: 0, failed: 0 }
     for (;;) {
-      const now = clock.now()
-      const items = await db.work((tx) => claimRepairs(tx, now, new Date(now.getTime() + leaseMs), batchSize))
+      const items = await catalogue.claimRepairs(clock.now(), leaseEnd(), batchSize, places())
       if (items.length === 0) return summary
       for (const item of items) {
-        if (await repairOne(item)) summary.repaired += 1
-        else summary.failed += 1
+        const outcome = (await repairOne(item)) ? 'repaired' : 'failed'
+        summary[outcome] += 1
+        deps.onRepaired(outcome)
       }
     }
   }
 
+  const leaseEnd = () => new Date(clock.now().getTime() + leaseMs)
+
+  function places(): Places {
+    return Object.fromEntries(
+      replicas.domains.map((domain) => {
+        const { site, deviceId } = domain.status()
+        return [domain.name, deviceId === undefined ? { site } : { site, deviceId }]
+      }),
+    )
+  }
+
   async function repairOne(item: RepairItem): Promise<boolean> {
     try {
-      const object = await db.work((tx) => findObject(tx, item.objectId))
-      if (object === undefined) throw new Error('the object has no replica at all')
-      const placement = await remake(object, item.domain)
-      await db.work((tx) => putReplica(tx, item.objectId, placement, clock.now()))
+      const object = await catalogue.findObject(item.objectId)
+      if (object === undefined || object.replicas.length === 0)
+        throw new Error('the object has no replica at all')
+      if (object.destroyedAt !== undefined) return true
+      const target = targetFor(object, item.domain)
+      if (target.name !== item.domain) await catalogue.moveRepair(item, target.name, leaseEnd())
+      const placement = await remake(object, target)
+      const recorded = await catalogue.putReplica(item.objectId, placement, clock.now(), 'repaired')
+      if (recorded !== 'recorded') await deps.discard(item.objectId, placement)
       return true
     } catch (error) {
       log.warn(
@@ -55,18 +71,31 @@ export function createRepair(deps: { db: Db; clock: Clock; log: Log; replicas: R
         'a replica could not be repaired',
       )
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (item.attempts - 1))
-      await db.work((tx) => postponeRepair(tx, item, new Date(clock.now().getTime() + delayMs)))
+      await catalogue.postponeRepair(item, new Date(clock.now().getTime() + delayMs))
       return false
     }
   }
 
-  async function remake(object: StoredObject, domainName: string): Promise<Placement> {
-    const target = replicas.domain(domainName)
-    if (target === undefined)
-      throw new Error(`there is no failure domain ${domainName} in this configuration`)
+  /** The domain itself, or, while it takes no writes, another of its site that lacks the object. */
+  function targetFor(object: CataloguedObject, name: string): Domain {
+    const target = replicas.domain(name)
+    if (target?.status().state === 'ready') return target
+    const holding = new Set(object.replicas.map((one) => one.domain))
+    const held = (site: Domain['site']) =>
+      object.replicas.filter((one) => replicas.domain(one.domain)?.site === site).length
+    const site = target?.site ?? (held('primary') <= held('recovery') ? 'primary' : 'recovery')
+    const other = replicas.domains.find(
+      (domain) => domain.site === site && domain.status().state === 'ready' && !holding.has(domain.name),
+    )
+    if (other !== undefined) return other
+    if (target === undefined) throw new Error(`there is no failure domain ${name} in this configuration`)
+    return target
+  }
+
+  async function remake(object: CataloguedObject, target: Domain): Promise<Placement> {
     let problem: unknown = new Error('there is no other replica to copy from')
     for (const source of object.replicas) {
-      if (source.domain === domainName) continue
+      if (source.domain === target.name) continue
       try {
         return await copy(object, source, target)
       } catch (error) {
@@ -76,11 +105,7 @@ export function createRepair(deps: { db: Db; clock: Clock; log: Log; replicas: R
     throw problem
   }
 
-  async function copy(
-    object: StoredObject,
-    source: Placement,
-    target: NonNullable<ReturnType<ReplicaSet['domain']>>,
-  ) {
+  async function copy(object: CataloguedObject, source: Placement, target: Domain): Promise<Placement> {
     if (object.cipherSizeBytes <= smallStoredBytes) {
       const stored = await readStored(replicas, object, source)
       if (createHash('sha256').update(stored).digest('hex') !== object.cipherSha256) {

@@ -3,12 +3,15 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
-import { nodeDisk } from './disk.ts'
-import { createDomain, type Placement, scanDomain } from './domain.ts'
+import { nodeDisk } from './node-disk.ts'
+import type { Placement } from './domain.ts'
+import { createFolderDomain, scanDomain } from './folder-domain.ts'
 import { diskBroken, diskFull, type DiskOperation, type FaultyDisk, faultyDisk } from './faulty-disk.ts'
 import { isQuorum, quorums, type StorageClass } from './quorum.ts'
 import { createReplicaSet, type ReplicaSet } from './replica-set.ts'
+import { systemTimers } from './timers.ts'
 
 const names = ['primary-1', 'primary-2', 'primary-3', 'recovery-1', 'recovery-2', 'recovery-3'] as const
 type Name = (typeof names)[number]
@@ -35,17 +38,18 @@ afterEach(async () => {
 
 function open(timeoutMs = 5_000, lingerMs = 2_000): ReplicaSet {
   const domains = names.map((name) =>
-    createDomain({
+    createFolderDomain({
       name,
       site: name.startsWith('primary') ? 'primary' : 'recovery',
       folder: join(root, name),
       disk,
+      clock: systemClock,
       newName: newId,
       segmentBytes: 1 << 20,
       onQuarantine: () => undefined,
     }),
   )
-  return createReplicaSet(domains, { timeoutMs, lingerMs })
+  return createReplicaSet(domains, { timers: systemTimers, timeoutMs, lingerMs })
 }
 
 const small = randomBytes(5_000)

@@ -1,4 +1,4 @@
-import type { Domain, Placement, ReplicaWriter } from './domain.ts'
+import type { Domain, Placement, ReplicaWriter, SiteName } from './domain.ts'
 import { refuse } from './errors.ts'
 import { encodeRecordHeader } from './journal-record.ts'
 import {
@@ -9,8 +9,10 @@ import {
   type StorageClass,
   type WriteOutcome,
 } from './quorum.ts'
+import { copysetsOf, placeObject } from './placement.ts'
+import { within } from './timers.ts'
 
-/** The failure domains of both sites as one: writes go to all, count by quorum, and never wait for the slowest. */
+/** The failure domains of both sites as one: writes go to three per site, count by quorum, and never wait for the slowest. */
 export interface ReplicaSet {
   readonly domains: readonly Domain[]
   writeSmall(
@@ -26,15 +28,21 @@ export interface ReplicaSet {
     storageClass: StorageClass,
   ): Promise<WriteOutcome>
   domain(name: string): Domain | undefined
+  /** Where an object with this id is (to be) written: three domains per site. */
+  targets(objectId: string): Domain[]
   close(): Promise<void>
 }
 
 export function createReplicaSet(domains: readonly Domain[], options: GatherOptions): ReplicaSet {
   const byName = new Map(domains.map((domain) => [domain.name, domain]))
+  const inSite = (site: SiteName) => copysetsOf(domains.filter((domain) => domain.site === site))
+  const copysets = { primary: inSite('primary'), recovery: inSite('recovery') }
+  const targets = (objectId: string) =>
+    placeObject(objectId, copysets, (domain) => domain.status().state === 'ready')
 
   function writeSmall(objectId: string, body: Uint8Array, bodySha256: string, storageClass: StorageClass) {
     const header = encodeRecordHeader(objectId, body, bodySha256)
-    const writes = domains.map((domain) => ({
+    const writes = targets(objectId).map((domain) => ({
       domain: domain.name,
       site: domain.site,
       done: domain.append(objectId, body, bodySha256, header),
@@ -56,7 +64,7 @@ export function createReplicaSet(domains: readonly Domain[], options: GatherOpti
       await Promise.all(
         Array.from(among, async (domain) => {
           try {
-            await within(options.timeoutMs, step(domain))
+            await within(options.timers, options.timeoutMs, step(domain))
           } catch (error) {
             lost.push({ domain, error })
             void open.get(domain)?.abort()
@@ -79,7 +87,7 @@ export function createReplicaSet(domains: readonly Domain[], options: GatherOpti
 
     let underway = Promise.resolve()
     try {
-      await everywhere(domains, async (domain) => {
+      await everywhere(targets(objectId), async (domain) => {
         const writer = await domain.begin(objectId)
         if (lost.some((one) => one.domain === domain)) await writer.abort()
         else open.set(domain, writer)
@@ -116,18 +124,9 @@ export function createReplicaSet(domains: readonly Domain[], options: GatherOpti
     writeSmall,
     writeLarge,
     domain: (name) => byName.get(name),
+    targets,
     async close() {
       await Promise.all(domains.map((domain) => domain.close()))
     },
   }
-}
-
-function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`no answer from the disk within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -1,5 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { createSealer, newMessageKeys, sealedSize, sealMessage } from './cobblestone.ts'
+import { createSealer, newMessageKeys, saltBytes, sealedSize, sealMessage } from './cobblestone.ts'
 import { encodeEnvelope, envelopeBytes } from './envelope.ts'
 
 /** What an object's ciphertext is bound to, besides its key. */
@@ -22,6 +22,9 @@ export const smallContentBytes = smallStoredBytes - 1024
 /** How much ciphertext is gathered before it goes to the disks. */
 const batchBytes = 1 << 20
 
+/** Random bytes from a source that suits cryptography; a simulation brings its own. */
+export type Random = (sizeBytes: number) => Uint8Array
+
 export interface SealedFacts {
   sizeBytes: number
   sha256: string
@@ -34,8 +37,9 @@ export function sealSmall(
   id: SealedIdentity,
   key: KeyObject,
   content: Uint8Array,
+  random: Random,
 ): { stored: Buffer } & SealedFacts {
-  const keys = newMessageKeys(key, sealContext(id))
+  const keys = newMessageKeys(key, sealContext(id), random(saltBytes))
   const stored = Buffer.concat([encodeEnvelope(id), sealMessage(keys, content)])
   keys.destroy()
   return {
@@ -48,14 +52,19 @@ export function sealSmall(
 }
 
 /** Seals a content of any length as it arrives. `facts` may be asked once `batches` has been read to its end. */
-export function sealStream(id: SealedIdentity, key: KeyObject, content: AsyncIterable<Uint8Array>) {
+export function sealStream(
+  id: SealedIdentity,
+  key: KeyObject,
+  content: AsyncIterable<Uint8Array>,
+  random: Random,
+) {
   const plainHash = createHash('sha256')
   const storedHash = createHash('sha256')
   let sizeBytes = 0
   let cipherSizeBytes = 0
 
   async function* batches(): AsyncGenerator<Uint8Array[]> {
-    const keys = newMessageKeys(key, sealContext(id))
+    const keys = newMessageKeys(key, sealContext(id), random(saltBytes))
     try {
       const sealer = createSealer(keys)
       let parts: Uint8Array[] = []

@@ -10,7 +10,7 @@ import { createJobs } from '#src/jobs/jobs.ts'
 import { createKms, type Kms } from '#src/kms/kms.ts'
 import { createLog } from '#src/log.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../testing/database.ts'
-import { nodeDisk } from './disk.ts'
+import { nodeDisk } from './node-disk.ts'
 import { diskFull, type FaultyDisk, faultyDisk } from './faulty-disk.ts'
 import { createStorage, defaultSites, type Storage } from './storage.ts'
 
@@ -48,6 +48,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await storage.close()
   await query('delete from storage_repairs')
+  await query('delete from storage_quarantines')
   await rm(join(root, 'storage'), { recursive: true, force: true })
 })
 

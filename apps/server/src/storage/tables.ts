@@ -1,5 +1,10 @@
-import type { ColumnType } from 'kysely'
+import type { ColumnType, Generated } from 'kysely'
+import type { FindingClass, RepairReason, Severity, Verdict } from './catalogue.ts'
+import type { Removal } from './domain.ts'
 import type { StorageClass } from './quorum.ts'
+
+/** A column that need not be given. */
+type Optional<T> = ColumnType<T | null, T | null | undefined, T | null>
 
 export interface StorageTables {
   storage_objects: {
@@ -25,9 +30,56 @@ export interface StorageTables {
   storage_repairs: {
     object_id: string
     domain: string
-    reason: 'missing' | 'bad'
+    reason: RepairReason
     attempts: ColumnType<number, number | undefined, number>
     due_at: Date
     created_at: Date
   }
+  storage_repair_times: {
+    id: Generated<number>
+    object_id: string
+    domain: string
+    reason: RepairReason
+    detected_at: Date
+    repaired_at: Date
+  }
+  storage_destructions: { object_id: string; at: Date; reason: string }
+  storage_removals: {
+    object_id: string
+    domain: string
+    attempts: ColumnType<number, number | undefined, number>
+    due_at: Date
+    removed_at: Optional<Date>
+    method: Optional<Removal>
+  }
+  storage_scrubs: { domain: string; object_id: string; verified_at: Date; verdict: Verdict }
+  storage_scrub_passes: {
+    domain: string
+    started_at: Date
+    cursor: Optional<string>
+    finished_at: Optional<Date>
+    checked: number
+    bad: number
+    bytes: number
+  }
+  storage_inventories: { domain: string; started_at: Date; finished_at: Date; replicas: number }
+  storage_orphans: {
+    domain: string
+    object_id: string
+    holder: string
+    position: number
+    size_bytes: number
+    found_at: Date
+  }
+  storage_findings: {
+    class: FindingClass
+    subject_id: string
+    domain: string
+    severity: Severity
+    detail: string
+    first_seen_at: Date
+    last_seen_at: Date
+    resolved_at: Optional<Date>
+  }
+  storage_quarantines: { domain: string; since: Date; reason: string; readmitted_at: Optional<Date> }
 }
