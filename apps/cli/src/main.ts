@@ -24,6 +24,10 @@ const commands: Record<string, Command> = {
     summary: '直接对文件签名、验签、检查 · sign, verify and inspect files by hand',
     run: async (args) => (await import('./pades.ts')).run(args),
   },
+  sla: {
+    summary: '由每分钟记录重算可用性 · recompute availability from raw minutes',
+    run: async (args) => (await import('./sla.ts')).run(args),
+  },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),

@@ -1,1 +1,5 @@
-export {}
+/** @module The figures of a service level agreement as pure functions, for server, command line and browser. */
+export * from './availability.ts'
+export * from './calendar.ts'
+export * from './failure-rate.ts'
+export * from './minutes-csv.ts'

@@ -1,0 +1,115 @@
+/** `yinxin sla compute`: recomputes a month's availability from its published minutes, so that nobody must believe us. */
+import { basename } from 'node:path'
+import {
+  CalendarError,
+  type MinuteCount,
+  MinutesCsvError,
+  type MinuteRange,
+  type MonthVerdict,
+  minuteText,
+  monthMinutes,
+  monthVerdict,
+  parseMinutesCsv,
+} from '@yinxin/sla'
+import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable, UsageError } from './command.ts'
+import { readInput } from './reading.ts'
+
+const usage = {
+  zh: `用法：yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+
+由公布的每分钟记录重算一个自然月的可用性（服务等级协议 3.8）。
+
+  MINUTES.csv    首行 minute,valid,ok,maintenance；minute 为 UTC 的 ISO 时间，maintenance 为 0 或 1
+                 首末两行之间缺失的分钟视为无流量且无探测（计为不可用）；月外的行只作上下文
+  --month        要计算的月份
+  --tz           月份所在时区，默认 Asia/Shanghai
+  --json         只输出一个 JSON 对象
+
+算出结果即退出码 0（是否达标见 pass）· 2 无法读取 · 64 用法错误`,
+  en: `usage: yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+
+Recomputes the availability of a calendar month from published minutes (clause 3.8 of the agreement).
+
+  MINUTES.csv    first line minute,valid,ok,maintenance; minute is ISO time in UTC, maintenance 0 or 1
+                 a minute missing between the first row and the last had neither traffic nor a probe (bad);
+                 rows outside of the month are context
+  --month        the month to compute
+  --tz           the time zone of the month, Asia/Shanghai unless given
+  --json         print one JSON object and nothing else
+
+Exit code: 0 computed (whether the promise was met is in pass) · 2 unreadable · 64 wrong usage`,
+}
+
+export const run = command(usage, async (args, lang) => {
+  const [verb, ...rest] = args
+  if (verb !== 'compute') {
+    throw new UsageError(lang === 'zh' ? `没有子命令：${verb ?? ''}` : `no such subcommand: ${verb ?? ''}`)
+  }
+  const { values, positionals } = readArguments(
+    rest,
+    lang,
+    { month: { type: 'string' }, tz: { type: 'string' }, json: { type: 'boolean' } },
+    ['MINUTES.csv'],
+  )
+  const { month, tz = 'Asia/Shanghai' } = values
+  if (month === undefined) throw new UsageError(lang === 'zh' ? '缺少 --month' : '--month is missing')
+  const range = readMonth(month, tz, lang)
+  const path = positionals[0] as string
+  const verdict = monthVerdict(await readMinutes(path, lang), range)
+  if (values.json) printJson(verdictJson(verdict))
+  else process.stdout.write(readable(verdict, `${basename(path)} · ${month} · ${tz}`, lang))
+  return EXIT.good
+})
+
+function readMonth(month: string, tz: string, lang: Lang): MinuteRange {
+  try {
+    return monthMinutes(month, tz)
+  } catch (error) {
+    if (!(error instanceof CalendarError)) throw error
+    if (lang === 'en') throw new UsageError(error.message)
+    throw new UsageError(
+      error.code === 'zone_unknown' ? `没有时区 ${tz}` : `${month} 不是月份，请写成 YYYY-MM`,
+    )
+  }
+}
+
+async function readMinutes(path: string, lang: Lang): Promise<MinuteCount[]> {
+  const text = Buffer.from(await readInput(path, lang)).toString('utf8')
+  try {
+    return parseMinutesCsv(text)
+  } catch (error) {
+    if (!(error instanceof MinutesCsvError)) throw error
+    const where = lang === 'zh' ? `${path} 第 ${error.line} 行无法读取` : `${path}, line ${error.line}`
+    throw new Unreadable(error.code, `${where}: ${error.message}`)
+  }
+}
+
+const verdictJson = ({ runs, ...verdict }: MonthVerdict) => ({
+  ...verdict,
+  runs: runs.map(({ from, to, minutes }) => ({ from: minuteText(from), to: minuteText(to), minutes })),
+})
+
+function readable(verdict: MonthVerdict, name: string, lang: Lang): string {
+  const zh = lang === 'zh'
+  const line = (label: string, text: string) => `  ${pad(label, 12)}${text}`
+  const { availability } = verdict
+  const share = availability === null ? '—' : `${(availability * 100).toFixed(4)} %`
+  return [
+    `${verdict.pass ? '✓' : '✗'} ${name}`,
+    '',
+    line(zh ? '可用性' : 'availability', `${share}  ${zh ? '（承诺 ≥ 99.95 %）' : '(promised ≥ 99.95 %)'}`),
+    line(
+      zh ? '宕机' : 'down',
+      zh ? `${verdict.downMinutes} 分钟（承诺 ≤ 21.6）` : `${verdict.downMinutes} minutes (promised ≤ 21.6)`,
+    ),
+    line(zh ? '计划维护' : 'maintenance', `${verdict.maintenanceMinutes} ${zh ? '分钟' : 'minutes'}`),
+    line(zh ? '全月' : 'month', `${verdict.totalMinutes} ${zh ? '分钟' : 'minutes'}`),
+    ...verdict.runs.map(({ from, to, minutes }) =>
+      line(
+        zh ? '宕机时段' : 'downtime',
+        `${minuteText(from)} – ${minuteText(to)}  ${minutes} ${zh ? '分钟' : 'minutes'}`,
+      ),
+    ),
+    '',
+  ].join('\n')
+}
