@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { PdfRefusal } from '@yinxin/pades'
 import { PkiError } from '@yinxin/pki'
+import { SignerError } from '@yinxin/signers'
 import { type Lang, Unreadable } from './command.ts'
 import { reason } from './reading.ts'
 
@@ -17,9 +18,10 @@ export async function writeOutput(path: string, bytes: Uint8Array, lang: Lang): 
   }
 }
 
-/** A refusal of the engine as the command's own; anything else stays what it is. */
+/** A refusal of the engine or of a signer as the command's own; anything else stays what it is. */
 export function asUnreadable(error: unknown, lang: Lang): unknown {
   if (error instanceof PdfRefusal) return new Unreadable(error.code, `✗ ${error[lang]}`)
+  if (error instanceof SignerError) return new Unreadable(error.code, `✗ ${error[lang]}`)
   if (error instanceof PkiError) return new Unreadable(error.code, `✗ ${error.message}`)
   return error
 }

@@ -1,4 +1,4 @@
-/** `yinxin pades sign`: one signature by a key and certificate in files. */
+/** `yinxin pades sign`: one signature, by a key in a file, on a token or with a remote service. */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import {
@@ -16,16 +16,17 @@ import {
   type SignOptions,
   signPdf,
 } from '@yinxin/pades'
-import { nameValue, parseCertificate, type Signer, signerFromPem } from '@yinxin/pki'
-import { EXIT, type Lang, readArguments, UsageError } from './command.ts'
+import { nameValue, parseCertificate } from '@yinxin/pki'
+import { EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
 import { authority } from './pades-extend.ts'
 import { asUnreadable, writeOutput } from './pades-output.ts'
 import { revocationSource } from './pades-revocation.ts'
-import { readCertificates, readInput, reason } from './reading.ts'
+import { type Identity, openIdentity, SIGNER_OPTIONS } from './pades-signer.ts'
+import { readInput } from './reading.ts'
+import { refusalOf } from './verify.ts'
 
 const OPTIONS = {
-  key: { type: 'string' },
-  cert: { type: 'string' },
+  ...SIGNER_OPTIONS,
   level: { type: 'string' },
   tsa: { type: 'string' },
   page: { type: 'string' },
@@ -35,11 +36,16 @@ const OPTIONS = {
   field: { type: 'string' },
   certify: { type: 'string' },
   normalize: { type: 'boolean' },
+  json: { type: 'boolean' },
   crl: { type: 'string', multiple: true },
 } as const
 
 type Values = {
-  [Name in keyof typeof OPTIONS]?: Name extends 'normalize' ? boolean : Name extends 'crl' ? string[] : string
+  [Name in keyof typeof OPTIONS]?: Name extends 'normalize' | 'json'
+    ? boolean
+    : Name extends 'crl'
+      ? string[]
+      : string
 }
 type Level = 'B-B' | 'B-T' | 'B-LT' | 'B-LTA'
 
@@ -51,20 +57,41 @@ interface Rect {
 }
 
 export async function signFile(args: string[], lang: Lang): Promise<number> {
-  // 1. What is asked for.
   const { values, positionals } = readArguments(args, lang, OPTIONS, ['IN.pdf', 'OUT.pdf'])
   const [input, output] = positionals as [string, string]
   const level = readLevel(values, lang)
+  try {
+    const origin = await signInto(input, output, level, values, lang)
+    if (values.json) printJson({ ok: true, output, level, signer: origin })
+    else say(output, level, origin, lang)
+    return EXIT.good
+  } catch (error) {
+    const named = asUnreadable(error, lang)
+    const refusal = refusalOf(named, lang)
+    if (values.json !== true || refusal === undefined) throw named
+    printJson({ ok: false, error: refusal })
+    return EXIT.unreadable
+  }
+}
+
+async function signInto(
+  input: string,
+  output: string,
+  level: Level,
+  values: Values,
+  lang: Lang,
+): Promise<Identity['origin']> {
+  // 1. What is asked for.
   const certify = readCertify(values, lang)
   const place = readPlace(values, lang)
-  const { signer, certificates } = await readIdentity(values, lang)
+  const stamping = level === 'B-B' ? {} : authority(values.tsa, lang)
+  const { signer, certificates, origin, close } = await openIdentity(values, lang)
 
   // 2. The signature.
-  const given = await readInput(input, lang)
-  const signingTime = new Date()
-  const stamping = level === 'B-B' ? {} : authority(values.tsa, lang)
-  const validationData = await revocationSource(values.crl, signingTime, lang)
   try {
+    const given = await readInput(input, lang)
+    const signingTime = new Date()
+    const validationData = await revocationSource(values.crl, signingTime, lang)
     const pdf = values.normalize ? normalizePdf(given) : given
     const placements =
       place === undefined ? [] : [await placementOf(place, values, certificates, signingTime, lang)]
@@ -84,13 +111,24 @@ export async function signFile(args: string[], lang: Lang): Promise<number> {
       ? await extendPdf(signed, { level, validationData, certificates, ...stamping })
       : signed
     await writeOutput(output, finished, lang)
-  } catch (error) {
-    throw asUnreadable(error, lang)
+  } finally {
+    close()
   }
+  return origin
+}
+
+function say(output: string, level: Level, origin: Identity['origin'], lang: Lang): void {
+  const zh = lang === 'zh'
   process.stdout.write(
-    lang === 'zh' ? `✓ 已签署（PAdES ${level}）：${output}\n` : `✓ signed (PAdES ${level}): ${output}\n`,
+    zh ? `✓ 已签署（PAdES ${level}）：${output}\n` : `✓ signed (PAdES ${level}): ${output}\n`,
   )
-  return EXIT.good
+  if (!origin.simulator) return
+  const what = origin.kind === 'csc' ? String(origin.service) : 'SoftHSM'
+  process.stderr.write(
+    zh
+      ? `⚠ 密钥由模拟器（${what}）保管，此签名仅供测试\n`
+      : `⚠ a simulator (${what}) holds the key: this signature is for testing only\n`,
+  )
 }
 
 /** The level asked for. An authority without a level means B-T. */
@@ -130,31 +168,6 @@ function readPlace({ page, rect, image }: Values, lang: Lang): { page: number; r
   if (page !== undefined && !/^[1-9]\d*$/.test(page))
     throw new UsageError(zh ? '--page 从 1 起' : '--page counts from 1')
   return { page: Number(page ?? 1) - 1, rect: { x, y, width, height } }
-}
-
-async function readIdentity(
-  { key, cert }: Values,
-  lang: Lang,
-): Promise<{ signer: Signer; certificates: Uint8Array[] }> {
-  if (key === undefined || cert === undefined)
-    throw new UsageError(lang === 'zh' ? '需要 --key 和 --cert' : '--key and --cert are needed')
-  const certificates = await readCertificates(cert, '--cert', lang)
-  let signer: Signer
-  try {
-    signer = signerFromPem(await readFile(key, 'utf8'))
-  } catch (error) {
-    throw new UsageError(
-      lang === 'zh'
-        ? `--key ${key} 不是可用的私钥：${reason(error, lang)}`
-        : `--key ${key} is no usable private key: ${reason(error, lang)}`,
-    )
-  }
-  // Files list certificates in any order; the signer's own comes first in the signature.
-  const isOwn = (der: Uint8Array) => Buffer.compare(parseCertificate(der).spki, signer.spki) === 0
-  const own = certificates.find(isOwn)
-  if (own === undefined)
-    throw new UsageError(lang === 'zh' ? '私钥与证书不匹配' : 'the key does not belong to the certificate')
-  return { signer, certificates: [own, ...certificates.filter((der) => der !== own)] }
 }
 
 async function placementOf(

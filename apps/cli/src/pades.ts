@@ -10,7 +10,7 @@ import { refusalOf, verify } from './verify.ts'
 
 const usage = {
   zh: `用法：
-  yinxin pades sign IN.pdf OUT.pdf --key KEY.pem --cert CERT.pem [选项]
+  yinxin pades sign IN.pdf OUT.pdf (--key KEY.pem --cert CERT.pem | --pkcs11 … | --csc …) [选项]
   yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
   yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
   yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
@@ -29,6 +29,21 @@ const usage = {
   --field 名称         在已有的空签名域中签署，或为新签名域命名
   --certify 1|2|3      认证签名：其后不允许任何更改、只允许填表和签名、还允许批注（必须是第一个签名）
   --normalize          签署前重写文件，修复无法仅靠追加修复的结构（仅限没有签名的文件）
+  --json               输出 JSON：结果、由谁签署、是否为模拟器
+
+密钥在令牌中（PKCS#11）：
+  --pkcs11 MODULE      模块，如 /usr/lib/softhsm/libsofthsm2.so
+  --token 标签         令牌，或用 --slot N
+  --key-label 标签     密钥，或用 --key-id 十六进制
+  --cert CERT.pem      证书；不给则用令牌中的证书
+  PIN                  由 YINXIN_PKCS11_PIN 或 --pin-file FILE 给出
+
+密钥在远程签名服务中（CSC API v2）：
+  --csc URL            服务地址，如 https://service.example/csc/v2
+  --credential ID      签名凭证
+  --csc-client ID      OAuth 2.0 客户端；密钥由 YINXIN_CSC_SECRET 或 --csc-secret-file FILE 给出
+  访问令牌             也可由 YINXIN_CSC_TOKEN 或 --csc-token-file FILE 直接给出
+  PIN、一次性口令      YINXIN_CSC_PIN 或 --pin-file；YINXIN_CSC_OTP 或 --otp-file（口令发出后才读取）；否则在终端询问
 
 长期保存：
   --crl FILE           吊销列表（可重复）；不给则按证书内的地址查询
@@ -44,7 +59,7 @@ const usage = {
 
 退出码：0 成功 · 1 验证未通过 · 2 无法读取或被拒绝 · 64 用法错误`,
   en: `usage:
-  yinxin pades sign IN.pdf OUT.pdf --key KEY.pem --cert CERT.pem [OPTIONS]
+  yinxin pades sign IN.pdf OUT.pdf (--key KEY.pem --cert CERT.pem | --pkcs11 … | --csc …) [OPTIONS]
   yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
   yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
   yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
@@ -63,6 +78,22 @@ options of sign:
   --field NAME         an empty signature field to sign in, or the name of a new one
   --certify 1|2|3      certify: nothing, forms and signatures, or also annotations may follow (first signature only)
   --normalize          rewrite the file first, where appending cannot mend it (only without signatures)
+  --json               print JSON: the result, who signed, whether it was a simulator
+
+a key on a token (PKCS#11):
+  --pkcs11 MODULE      the module, such as /usr/lib/softhsm/libsofthsm2.so
+  --token LABEL        the token; or --slot N
+  --key-label LABEL    the key; or --key-id HEX
+  --cert CERT.pem      certificate; the token's own without
+  PIN                  from YINXIN_PKCS11_PIN or --pin-file FILE
+
+a key with a remote signing service (CSC API v2):
+  --csc URL            the service, such as https://service.example/csc/v2
+  --credential ID      the credential
+  --csc-client ID      OAuth 2.0 client; its secret from YINXIN_CSC_SECRET or --csc-secret-file FILE
+  access token         or ready-made from YINXIN_CSC_TOKEN or --csc-token-file FILE
+  PIN, one-time code   YINXIN_CSC_PIN or --pin-file; YINXIN_CSC_OTP or --otp-file (read after the code is sent);
+                       asked for at the terminal otherwise
 
 for the long term:
   --crl FILE           revocation list (repeatable); without, the addresses in the certificates are asked
