@@ -2,12 +2,13 @@
  * Builds the web pages into a folder: `node build.ts OUT_DIR`. Runs as a child of `yinxin up`, so that
  * the bundler's memory goes with it. Every text file gets a Brotli copy beside it.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants } from 'node:zlib'
 import { build } from 'vite'
+import { buildOfflinePage } from './build-offline.ts'
 
 const outDir = process.argv[2]
 if (!outDir) {
@@ -21,6 +22,8 @@ await build({
   logLevel: 'warn',
   build: { outDir, emptyOutDir: true },
 })
+await mkdir(join(outDir, 'offline'), { recursive: true })
+await writeFile(join(outDir, 'offline/yinxin-verify.html'), await buildOfflinePage())
 
 const compress = promisify(brotliCompress)
 for (const entry of await readdir(outDir, { recursive: true, withFileTypes: true })) {

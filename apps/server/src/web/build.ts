@@ -13,6 +13,10 @@ const sources = [
   'apps/web/index.html',
   'apps/web/vite.config.ts',
   'apps/web/build.ts',
+  'apps/web/build-offline.ts',
+  'packages/evidence/src',
+  'packages/pades/src',
+  'packages/pki/src',
   'packages/sdk/src/wire.ts',
   'package-lock.json',
 ]

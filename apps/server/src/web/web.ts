@@ -59,6 +59,8 @@ export async function addWeb({ app, directory }: WebDeps): Promise<void> {
 /** Built files carry a hash of their content in their name; the data of pdf.js only changes with its version. */
 function sendAsset(reply: FastifyReply, path: string): FastifyReply {
   const lasting = path.startsWith('assets/')
+  // The offline verifier is a file to keep: under this site's policy its own script would not run.
+  if (path.startsWith('offline/')) reply.header('content-disposition', 'attachment')
   return reply.sendFile(path, { maxAge: lasting ? '365d' : '1d', immutable: lasting })
 }
 

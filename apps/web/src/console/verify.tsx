@@ -6,6 +6,10 @@ import { Button } from '../design/controls.tsx'
 import { DropZone } from '../design/drop-zone.tsx'
 import { Icon } from '../design/icons.tsx'
 import { EnvironmentBand, ProblemNote } from '../design/notices.tsx'
+import { EvidenceFindings } from '../verification/evidence-findings.tsx'
+import type { DeviceReport, EvidenceFindings as Findings } from '../verification/here.ts'
+import { verifyOnDevice } from '../verification/on-device.ts'
+import { PageChanges } from '../verification/page-changes.tsx'
 import { formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
 import '../style/console.css'
@@ -31,23 +35,52 @@ export function VerifyPage() {
   )
 }
 
+type Shown = VerificationReport | DeviceReport
+
 export function VerifyPanel() {
   const { t } = useWords()
+  const [file, setFile] = useState<File | null>(null)
+  const [busy, setBusy] = useState(false)
   const [share, setShare] = useState<number | null>(null)
-  const [report, setReport] = useState<VerificationReport | null>(null)
+  const [report, setReport] = useState<Shown | null>(null)
+  const [evidence, setEvidence] = useState<Findings | null>(null)
   const [error, setError] = useState<unknown>(null)
-  const take = async ([file]: File[]) => {
-    if (!file) return
+  const start = () => {
     setError(null)
     setReport(null)
-    setShare(0)
+    setEvidence(null)
+  }
+  const attempt = async (work: () => Promise<void>) => {
+    start()
+    setBusy(true)
     try {
-      setReport(await upload<VerificationReport>('/verifications', file, setShare))
+      await work()
     } catch (problem) {
       setError(problem)
     }
+    setBusy(false)
     setShare(null)
   }
+  const take = async ([chosen]: File[]) => {
+    if (!chosen) return
+    setFile(chosen)
+    await attempt(async () => {
+      const answer = await verifyOnDevice(chosen)
+      if (answer.kind === 'unreadable') throw new Error(answer.reason)
+      if (answer.kind === 'evidence') setEvidence(answer.report)
+      else setReport(answer.report)
+    })
+  }
+  const send = (chosen: File) =>
+    attempt(async () => {
+      setShare(0)
+      setReport(await upload<VerificationReport>('/verifications', chosen, setShare))
+    })
+  const again = () => {
+    start()
+    setFile(null)
+  }
+  const isPdf = file !== null && !/\.zip$/i.test(file.name)
   return (
     <main className="page-body narrow">
       <header className="page-head">
@@ -56,23 +89,41 @@ export function VerifyPanel() {
           <p className="muted">{t('verifyLead')}</p>
         </div>
       </header>
-      {!report && (
+      {!report && !evidence && (
         <DropZone
-          busy={share !== null}
-          title={share === null ? t('verifyDrop') : t('verifyWorking')}
-          hint={t('verifyPrivacy')}
+          busy={busy}
+          archives
+          title={busy ? t('verifyWorking') : t('verifyDrop')}
+          hint={share === null ? t('verifyPrivacy') : t('verifyUploading')}
           share={share}
           onFiles={take}
-          onWrong={() => setError(new Error(t('notPdf')))}
+          onWrong={() => setError(new Error(t('verifyNotPdf')))}
         />
       )}
       <ProblemNote error={error} />
-      {report && <Report report={report} onAgain={() => setReport(null)} />}
+      {report && <Report report={report} file={file} onAgain={again} />}
+      {evidence && <EvidenceFindings report={evidence} onAgain={again} />}
+      {file && isPdf && !busy && report?.knownHere == null && (
+        <section className="card stack tight">
+          <p className="small">{t('verifyUploadWhy')}</p>
+          <div className="row">
+            <Button slim icon="upload" onClick={() => send(file)}>
+              {t('verifyUpload')}
+            </Button>
+          </div>
+        </section>
+      )}
+      <p className="small muted">
+        {t('verifyOffline')}{' '}
+        <a href="/offline/yinxin-verify.html" download>
+          {t('verifyOfflineGet')}
+        </a>
+      </p>
     </main>
   )
 }
 
-function Report({ report, onAgain }: { report: VerificationReport; onAgain(): void }) {
+function Report({ report, file, onAgain }: { report: Shown; file: File | null; onAgain(): void }) {
   const { t } = useWords()
   const none = report.signatures.length === 0
   return (
@@ -86,7 +137,9 @@ function Report({ report, onAgain }: { report: VerificationReport; onAgain(): vo
           <p className="clip">{report.fileName}</p>
           <p className="small">
             {t('verifyCount', { count: report.signatures.length })} ·{' '}
-            {t(report.knownHere ? 'verifyKnown' : 'verifyUnknown')}
+            {t(
+              report.knownHere === null ? 'verifyStayed' : report.knownHere ? 'verifyKnown' : 'verifyUnknown',
+            )}
           </p>
         </div>
         <Button slim onClick={onAgain}>
@@ -97,6 +150,7 @@ function Report({ report, onAgain }: { report: VerificationReport; onAgain(): vo
         // biome-ignore lint/suspicious/noArrayIndexKey: signatures keep the order of the file
         <SignatureReport key={index} signature={signature} number={index + 1} />
       ))}
+      {file && <PageChanges file={file} changes={report.pageChanges} />}
       <section className="card">
         <dl className="facts">
           <dt>SHA-256</dt>
@@ -174,6 +228,7 @@ function changesWord(changes: string, t: ReturnType<typeof useWords>['t']): stri
   if (changes === 'none') return t('changes_none')
   if (changes === 'signatures') return t('changes_signatures')
   if (changes === 'form') return t('changes_form')
+  if (changes === 'annotations') return t('changes_annotations')
   if (changes === 'other') return t('changes_other')
   return changes
 }

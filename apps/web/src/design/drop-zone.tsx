@@ -1,13 +1,14 @@
 import { type DragEvent, useRef, useState } from 'react'
 import { Icon } from './icons.tsx'
 
-/** A place to drop PDF files on, which is also a button that opens the file picker. */
+/** A place to drop files on, PDF alone unless told otherwise; also a button that opens the file picker. */
 export function DropZone({
   title,
   hint,
   multiple,
   busy,
   share,
+  archives = false,
   onFiles,
   onWrong,
 }: {
@@ -17,17 +18,20 @@ export function DropZone({
   busy: boolean
   /** 0..1 while something is under way. */
   share: number | null
+  /** Evidence packages (ZIP) are welcome as well. */
+  archives?: boolean
   onFiles(files: File[]): void
-  /** Something else than a PDF was given. */
+  /** Something else than what is taken was given. */
   onWrong(): void
 }) {
   const input = useRef<HTMLInputElement>(null)
   const [over, setOver] = useState(false)
   const take = (list: FileList | null) => {
     const files = [...(list ?? [])]
-    const pdfs = files.filter((file) => file.type === 'application/pdf' || /\.pdf$/i.test(file.name))
-    if (files.length > pdfs.length) onWrong()
-    if (pdfs.length > 0) onFiles(multiple ? pdfs : pdfs.slice(0, 1))
+    const fits = archives ? /\.(pdf|zip)$/i : /\.pdf$/i
+    const taken = files.filter((file) => file.type === 'application/pdf' || fits.test(file.name))
+    if (files.length > taken.length) onWrong()
+    if (taken.length > 0) onFiles(multiple ? taken : taken.slice(0, 1))
   }
   const drop = (event: DragEvent) => {
     event.preventDefault()
@@ -60,7 +64,7 @@ export function DropZone({
       <input
         ref={input}
         type="file"
-        accept="application/pdf,.pdf"
+        accept={archives ? 'application/pdf,.pdf,application/zip,.zip' : 'application/pdf,.pdf'}
         multiple={multiple}
         hidden
         onChange={(event) => {

@@ -23,7 +23,12 @@ export async function openPdf(
 ): Promise<OpenedPdf> {
   const bytes = await fetchBytes(url, onProgress, signal)
   const hash = await sha256(bytes)
-  const pdf = await getDocument({
+  return { pdf: await openBytes(bytes), sha256: hash }
+}
+
+/** Opens a file that is in memory; pdf.js keeps the bytes it is given. */
+export function openBytes(bytes: Uint8Array): Promise<PDFDocumentProxy> {
+  return getDocument({
     data: bytes,
     cMapUrl: '/pdf/cmaps/',
     cMapPacked: true,
@@ -32,7 +37,6 @@ export async function openPdf(
     iccUrl: '/pdf/iccs/',
     enableXfa: false,
   }).promise
-  return { pdf, sha256: hash }
 }
 
 async function fetchBytes(
