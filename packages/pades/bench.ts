@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { generateSigner, issueTimestampToken, parseCertificate, prepareIssuer } from '@yinxin/pki'
+import { generateSigner, prepareTimestampAuthority, parseCertificate, prepareIssuer } from '@yinxin/pki'
 import {
   drawCompanySeal,
   drawingContent,
@@ -127,6 +127,7 @@ async function raceEvent(pki: TestPki, placements: Placement[], rounds: number) 
   const [caDer = pki.root] = authority.certificates
   const [tsaDer = pki.root] = tsa.certificates
   const issuer = prepareIssuer(parseCertificate(caDer), authority.signer)
+  const clock = prepareTimestampAuthority(tsa.signer, tsaDer)
   const notAfter = new Date(at.getTime() + 3_600_000)
   let serial = 1
   const nextSerial = () => Uint8Array.of(1, serial >> 16, (serial >> 8) & 255, serial++ & 255)
@@ -155,16 +156,12 @@ async function raceEvent(pki: TestPki, placements: Placement[], rounds: number) 
         placements,
         signingTime: at,
         timestamp: (digest, algorithm) =>
-          issueTimestampToken(
-            {
-              messageImprint: { algorithm, digest },
-              serial: nextSerial(),
-              genTime: at,
-              policyOid: '1.3.6.1.4.1.99999.1',
-            },
-            tsa.signer,
-            tsaDer,
-          ),
+          clock.issue({
+            messageImprint: { algorithm, digest },
+            serial: nextSerial(),
+            genTime: at,
+            policyOid: '1.3.6.1.4.1.99999.1',
+          }),
       })
     },
   )

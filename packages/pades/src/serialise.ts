@@ -2,6 +2,11 @@ import type { PdfValue } from './objects.ts'
 
 const ENCODER = new TextEncoder()
 
+/** 1 for the characters that nearly all names consist of. */
+const PLAIN = Uint8Array.from({ length: 123 }, (_, code) =>
+  Number(/[A-Za-z0-9_.-]/.test(String.fromCharCode(code))),
+)
+
 /** A growing byte buffer for what is appended to a file. A class, because its methods are the inner loop of writing. */
 export class Sink {
   private bytes: Uint8Array
@@ -22,14 +27,58 @@ export class Sink {
   ascii(text: string): this {
     const { length } = text
     this.room(length)
-    if (length > 64) ENCODER.encodeInto(text, this.bytes.subarray(this.length))
+    if (length > 128) ENCODER.encodeInto(text, this.bytes.subarray(this.length))
     else {
-      // For short words a loop is several times faster than a call into the encoder.
+      // For short texts a loop is several times faster than a call into the encoder.
       const { bytes } = this
       const at = this.length
       for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i)
     }
     this.length += length
+    return this
+  }
+
+  /** Appends a non-negative integer in decimal digits, zeros before it up to `width`. */
+  integer(value: number, width = 1): this {
+    let digits = width
+    for (let limit = 10 ** width; value >= limit; limit *= 10) digits++
+    this.room(digits)
+    const { bytes } = this
+    let rest = value
+    for (let at = this.length + digits - 1; at >= this.length; at--) {
+      const shorter = Math.floor(rest / 10)
+      bytes[at] = 0x30 + (rest - shorter * 10)
+      rest = shorter
+    }
+    this.length += digits
+    return this
+  }
+
+  /** Appends a number as `formatNumber` writes it. */
+  number(value: number, decimals = 6): this {
+    if (value >= 0 && value <= 0x7fffffff && Number.isInteger(value)) return this.integer(value)
+    return this.ascii(formatNumber(value, decimals))
+  }
+
+  /** Appends a reference to an object. */
+  ref(num: number, gen = 0): this {
+    return this.integer(num).ascii(' ').integer(gen).ascii(' R')
+  }
+
+  /** Appends a name with its solidus. */
+  name(name: string): this {
+    const { length } = name
+    this.room(length + 1)
+    const { bytes } = this
+    const start = this.length
+    bytes[start] = 0x2f
+    for (let i = 0; i < length; i++) {
+      const code = name.charCodeAt(i)
+      // Nearly all names are plain; the rest takes the careful way.
+      if (code > 0x7a || PLAIN[code] === 0) return this.ascii(`/${escapeName(name)}`)
+      bytes[start + 1 + i] = code
+    }
+    this.length = start + 1 + length
     return this
   }
 
@@ -63,7 +112,7 @@ export class Sink {
 export function writeValue(sink: Sink, value: PdfValue): void {
   if (value === null) sink.ascii('null')
   else if (typeof value === 'boolean') sink.ascii(value ? 'true' : 'false')
-  else if (typeof value === 'number') sink.ascii(formatNumber(value, READ_DECIMALS))
+  else if (typeof value === 'number') sink.number(value, READ_DECIMALS)
   else if (Array.isArray(value)) {
     sink.ascii('[')
     for (let i = 0; i < value.length; i++) {
@@ -74,12 +123,12 @@ export function writeValue(sink: Sink, value: PdfValue): void {
   } else if (value instanceof Map) {
     sink.ascii('<<')
     for (const [key, item] of value) {
-      sink.ascii(`/${escapeName(key)} `)
+      sink.name(key).ascii(' ')
       writeValue(sink, item)
     }
     sink.ascii('>>')
-  } else if (value.kind === 'name') sink.ascii(`/${escapeName(value.name)}`)
-  else if (value.kind === 'ref') sink.ascii(`${value.num} ${value.gen} R`)
+  } else if (value.kind === 'name') sink.name(value.name)
+  else if (value.kind === 'ref') sink.ref(value.num, value.gen)
   else if (value.kind === 'string') sink.raw(value.source.subarray(value.start, value.end))
   else {
     const data = value.source.subarray(value.start, value.end)
@@ -95,7 +144,8 @@ const READ_DECIMALS = 9
 
 /** Decimal notation without exponent, at most these decimals and no trailing zeros. */
 export function formatNumber(value: number, decimals = 6): string {
-  if (Number.isInteger(value)) return value.toFixed(0)
+  // As text an integer below 10²¹ has neither exponent nor point.
+  if (Number.isInteger(value)) return String(value)
   const text = value.toFixed(decimals)
   let end = text.length
   while (text.charCodeAt(end - 1) === 0x30) end--
@@ -104,11 +154,7 @@ export function formatNumber(value: number, decimals = 6): string {
   return short === '-0' ? '0' : short
 }
 
-// Nearly all names are plain letters, and a test is much cheaper than a replacement that finds nothing.
-const PLAIN_NAME = /^[A-Za-z0-9_.-]+$/
-
 export function escapeName(name: string): string {
-  if (PLAIN_NAME.test(name)) return name
   return name.replace(
     /[^!-~]|[#()<>[\]{}/%]/g,
     (char) => `#${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
@@ -125,9 +171,15 @@ export function textToken(text: string): string {
 
 /** A date in UTC (ISO 32000-2 §7.9.4). */
 export function dateToken(at: Date): string {
-  const iso = at.toISOString()
-  const date = iso.slice(0, 4) + iso.slice(5, 7) + iso.slice(8, 10)
-  return `(D:${date}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z)`
+  const year = at.getUTCFullYear()
+  // Four digits are all the format has; an invalid date is none either.
+  if (!(year >= 0 && year <= 9999)) throw new RangeError('a PDF date has a year from 0000 to 9999')
+  const date = `${String(year).padStart(4, '0')}${two(at.getUTCMonth() + 1)}${two(at.getUTCDate())}`
+  return `(D:${date}${two(at.getUTCHours())}${two(at.getUTCMinutes())}${two(at.getUTCSeconds())}Z)`
+}
+
+function two(value: number): string {
+  return value < 10 ? `0${value}` : String(value)
 }
 
 /** Reads a PDF date; null when it is none. */

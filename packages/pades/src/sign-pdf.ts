@@ -4,6 +4,7 @@ import {
   buildSignedData,
   digest,
   digestForSigning,
+  prepareSigningCertificate,
   type Signer,
   type SigningDigest,
 } from '@yinxin/pki'
@@ -39,8 +40,9 @@ export async function signPrepared(
   options: CmsOptions,
 ): Promise<Uint8Array> {
   const { signer, certificates } = options
-  const signingCertificate = certificates[0]
-  if (!signingCertificate) throw new RangeError('certificates must start with the signer’s own')
+  const [own] = certificates
+  if (!own) throw new RangeError('certificates must start with the signer’s own')
+  const signingCertificate = prepareSigningCertificate(own)
   const { digestAlgorithm } = prepared
   const signedAttributes = buildSignedAttributes({
     digest: prepared.digest,

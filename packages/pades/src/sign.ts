@@ -214,11 +214,11 @@ function writeSignature(
   const contentsAt = sink.length
   sink.fill(0x30, contentsLength).ascii('>')
   if (kind === 'signature') {
-    sink.ascii(`/M${dateToken(options.signingTime)}`)
-    if (options.name !== undefined) sink.ascii(`/Name${textToken(options.name)}`)
-    if (options.reason !== undefined) sink.ascii(`/Reason${textToken(options.reason)}`)
-    if (options.location !== undefined) sink.ascii(`/Location${textToken(options.location)}`)
-    if (options.contactInfo !== undefined) sink.ascii(`/ContactInfo${textToken(options.contactInfo)}`)
+    sink.ascii('/M').ascii(dateToken(options.signingTime))
+    if (options.name !== undefined) sink.ascii('/Name').ascii(textToken(options.name))
+    if (options.reason !== undefined) sink.ascii('/Reason').ascii(textToken(options.reason))
+    if (options.location !== undefined) sink.ascii('/Location').ascii(textToken(options.location))
+    if (options.contactInfo !== undefined) sink.ascii('/ContactInfo').ascii(textToken(options.contactInfo))
     sink.ascii(mdpReferences(options.certify, lock, root))
   }
   sink.ascii('>>')

@@ -33,7 +33,7 @@ export function beginUpdate(view: PdfView, capacity = 4096): Update {
 
   const begin = (num: number, gen = 0) => {
     written.set(num, { type: 'offset', offset: start + sink.length, gen })
-    return sink.ascii(`${num} ${gen} obj\n`)
+    return sink.integer(num).ascii(' ').integer(gen).ascii(' obj\n')
   }
   return {
     sink,
@@ -97,7 +97,7 @@ function finishUpdate(
   const at = start + sink.length - file.bias
   if (asStream) writeXrefStream(sink, trailer, written, next, at, start, file.bias)
   else writeXrefTable(sink, trailer, written, next, file.bias)
-  sink.ascii(`startxref\n${at}\n%%EOF\n`)
+  sink.ascii('startxref\n').integer(at).ascii('\n%%EOF\n')
 }
 
 /** Keys that describe a section rather than the document. */
@@ -119,12 +119,24 @@ const SECTION_KEYS = new Set([
 
 function runs(numbers: number[]): [first: number, count: number][] {
   const out: [number, number][] = []
-  for (const num of numbers.sort((a, b) => a - b)) {
+  for (const num of ascending(numbers)) {
     const open = out.at(-1)
     if (open && open[0] + open[1] === num) open[1]++
     else out.push([num, 1])
   }
   return out
+}
+
+/** An update of a few objects is sorted in place; a rebuilt file may have any number. */
+function ascending(numbers: number[]): number[] {
+  if (numbers.length > 32) return numbers.sort((a, b) => a - b)
+  for (let end = 1; end < numbers.length; end++) {
+    const moving = numbers[end] as number
+    let at = end
+    for (; at > 0 && (numbers[at - 1] as number) > moving; at--) numbers[at] = numbers[at - 1] as number
+    numbers[at] = moving
+  }
+  return numbers
 }
 
 function writeXrefTable(
@@ -136,14 +148,16 @@ function writeXrefTable(
 ): void {
   sink.ascii('xref\n')
   for (const [first, count] of runs([...written.keys()])) {
-    sink.ascii(`${first} ${count}\n`)
+    sink.integer(first).ascii(' ').integer(count).ascii('\n')
     for (let num = first; num < first + count; num++) {
       const entry = written.get(num)
-      const row =
-        entry?.type === 'offset'
-          ? `${String(entry.offset - bias).padStart(10, '0')} ${String(entry.gen).padStart(5, '0')} n \n`
-          : '0000000000 65535 f \n'
-      sink.ascii(row)
+      if (entry?.type !== 'offset') sink.ascii('0000000000 65535 f \n')
+      else
+        sink
+          .integer(entry.offset - bias, 10)
+          .ascii(' ')
+          .integer(entry.gen, 5)
+          .ascii(' n \n')
     }
   }
   trailer.set('Size', next)

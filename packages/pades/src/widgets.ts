@@ -51,17 +51,29 @@ function writeUprightForm(
 ): number {
   const form = update.allocate()
   const sx = formatNumber(width / appearance.widthPt)
-  const sy = formatNumber(height / appearance.heightPt)
+  const sy = sameScale(width, height, appearance) ? sx : formatNumber(height / appearance.heightPt)
   const content = `q ${sx} 0 0 ${sy} 0 0 cm /A Do Q`
-  const box = `[0 0 ${formatNumber(width)} ${formatNumber(height)}]`
   update
     .begin(form)
-    .ascii(`<</Type/XObject/Subtype/Form/BBox${box}/Matrix[${matrix}]`)
-    .ascii(
-      `/Resources<</XObject<</A ${base} 0 R>>>>/Length ${content.length}>>\nstream\n${content}\nendstream`,
-    )
+    .ascii('<</Type/XObject/Subtype/Form/BBox[0 0 ')
+    .number(width)
+    .ascii(' ')
+    .number(height)
+    .ascii(']/Matrix[')
+    .ascii(matrix)
+    .ascii(']/Resources<</XObject<</A ')
+    .ref(base)
+    .ascii('>>>>/Length ')
+    .integer(content.length)
+    .ascii('>>\nstream\n')
+    .ascii(content)
+    .ascii('\nendstream')
   update.end()
   return form
+}
+
+function sameScale(width: number, height: number, { widthPt, heightPt }: Appearance): boolean {
+  return width / widthPt === height / heightPt
 }
 
 /**
@@ -111,6 +123,9 @@ function drawWidget(
   widget.delete('AS')
 }
 
+/** The rectangle of a field that shows nothing. */
+const NOWHERE = [0, 0, 0, 0] as const
+
 export interface Widget {
   readonly num: number
   readonly page: PdfPage
@@ -133,18 +148,20 @@ export function writeFields(
   const places = drawn.length > 0 ? drawn : [undefined]
   const first = update.allocate(places.length)
   // A partial name has no period; further places of a field deep in the form stand beside it at the top.
-  const baseName = fieldName.replaceAll('.', '-')
+  const baseName = places.length + skip > 1 ? fieldName.replaceAll('.', '-') : fieldName
   const locked = lock ? `/Lock${lockToken(lock)}` : ''
   return places.map((place, i) => {
     const page = place?.page ?? anchorPage
-    const rect = (place?.placed.rect ?? [0, 0, 0, 0]).map(formatNumber).join(' ')
+    const [left, bottom, right, top] = place?.placed.rect ?? NOWHERE
     const name = i + skip === 0 ? fieldName : `${baseName}-${i + skip + 1}`
-    update
-      .begin(first + i)
-      // Flags: print and locked (ISO 32000-2 §12.5.3).
-      .ascii(`<</Type/Annot/Subtype/Widget/F 132/P ${page.ref.num} ${page.ref.gen} R/Rect[${rect}]`)
-      .ascii(place ? `/AP<</N ${place.form} 0 R>>` : '')
-      .ascii(`/FT/Sig/T${textToken(name)}${i === 0 ? locked : ''}/V ${signatureNum} 0 R>>`)
+    // Flags: print and locked (ISO 32000-2 §12.5.3).
+    const sink = update.begin(first + i).ascii('<</Type/Annot/Subtype/Widget/F 132/P ')
+    sink.ref(page.ref.num, page.ref.gen).ascii('/Rect[')
+    sink.number(left).ascii(' ').number(bottom).ascii(' ').number(right).ascii(' ').number(top).ascii(']')
+    if (place) sink.ascii('/AP<</N ').ref(place.form).ascii('>>')
+    sink.ascii('/FT/Sig/T').ascii(textToken(name))
+    if (i === 0) sink.ascii(locked)
+    sink.ascii('/V ').ref(signatureNum).ascii('>>')
     update.end()
     return { num: first + i, page }
   })

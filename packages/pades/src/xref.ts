@@ -182,18 +182,31 @@ function digits(bytes: Uint8Array, at: number, count: number): number {
   return value
 }
 
-function isRow(bytes: Uint8Array, at: number): boolean {
-  for (let i = 0; i < 16; i++) {
-    if (i === 10 ? bytes[at + i] !== 0x20 : !isDigit(bytes[at + i])) return false
+/** Whether `[from, to)` holds digits and nothing else. */
+function areDigits(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i] as number
+    if (byte < 0x30 || byte > 0x39) return false
   }
-  return bytes[at + 16] === 0x20 && (bytes[at + 17] === 0x6e || bytes[at + 17] === 0x66)
+  return true
+}
+
+function isRow(bytes: Uint8Array, at: number): boolean {
+  const type = bytes[at + 17]
+  return (
+    (type === 0x6e || type === 0x66) &&
+    bytes[at + 10] === 0x20 &&
+    bytes[at + 16] === 0x20 &&
+    areDigits(bytes, at, at + 10) &&
+    areDigits(bytes, at + 11, at + 16)
+  )
 }
 
 /** Exact 20-byte rows can be addressed by arithmetic; every row is looked at once, cheaply. */
 function regularRows(bytes: Uint8Array, at: number, count: number): boolean {
-  if (at + count * 20 - 1 > bytes.length) return false
-  for (let i = 0; i < count; i++) if (!isRow(bytes, at + i * 20)) return false
   const end = at + count * 20
+  if (end - 1 > bytes.length) return false
+  for (let row = at; row < end; row += 20) if (!isRow(bytes, row)) return false
   return isSpace(bytes[end - 2]) || isSpace(bytes[end - 1])
 }
 

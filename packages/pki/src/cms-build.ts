@@ -12,6 +12,7 @@ import { encodingOf, enter, readOnly, take, takeOptional } from './der-read.ts'
 import {
   type Der,
   element,
+  elementOf,
   encode,
   explicit,
   integer,
@@ -33,8 +34,8 @@ export interface SignedAttributesFields {
   /** Digest of the content. */
   readonly digest: Uint8Array
   readonly digestAlgorithm: SigningDigest
-  /** The signer's certificate, its original DER: the ESS hash is taken over these bytes. */
-  readonly signingCertificate: Uint8Array
+  /** The signer's certificate, its original DER: the ESS hash is taken over these bytes. Or the same, prepared. */
+  readonly signingCertificate: Uint8Array | SigningCertificate
 }
 
 const oidDer = {
@@ -44,35 +45,72 @@ const oidDer = {
   signatureTimestamp: oid(OID.signatureTimestamp),
   signedData: oid(OID.signedData),
 }
-const contentTypes = new Map([OID.data, OID.tstInfo].map((dotted) => [dotted as string, oid(dotted)]))
-const contentTypeDer = (dotted: string): Uint8Array => contentTypes.get(dotted) ?? oid(dotted)
+
+const version1 = integer(1)
+const version3 = integer(3)
 
 const attribute = (type: Uint8Array, value: Der): Der => sequence(type, set(value))
 
-/** Issuer and serial number of a certificate, as views into its bytes. */
-function issuerAndSerial(certificate: Uint8Array): {
-  issuer: Uint8Array
-  serial: Uint8Array
-  spki: Uint8Array
-} {
-  const body = enter(take(enter(readOnly(certificate, 0x30, 'certificate')), 0x30, 'a certificate body'))
+/** What a container says about its signer's certificate, read and encoded once for any number of containers. */
+export interface SigningCertificate {
+  readonly der: Uint8Array
+  /** SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array
+  /** IssuerAndSerialNumber (RFC 5652 §10.2.4). */
+  readonly issuerAndSerial: Uint8Array
+  /** The ESS signing-certificate-v2 attribute. */
+  attribute(algorithm: SigningDigest): Uint8Array
+}
+
+/**
+ * Prepares the certificate of a key that signs often.
+ * @param certificate DER; copied, so that later changes to these bytes cannot part what was prepared from what is used
+ * @throws PkiError `der` when it cannot be read
+ */
+export function prepareSigningCertificate(certificate: Uint8Array): SigningCertificate {
+  return readSigningCertificate(new Uint8Array(certificate))
+}
+
+const prepared = (certificate: Uint8Array | SigningCertificate): SigningCertificate =>
+  certificate instanceof Uint8Array ? readSigningCertificate(certificate) : certificate
+
+function readSigningCertificate(der: Uint8Array): SigningCertificate {
+  const body = enter(take(enter(readOnly(der, 0x30, 'certificate')), 0x30, 'a certificate body'))
   takeOptional(body, 0xa0)
   const serial = encodingOf(take(body, 0x02, 'a serial number'))
   take(body, 0x30, 'a signature algorithm')
   const issuer = encodingOf(take(body, 0x30, 'an issuer'))
   take(body, 0x30, 'a validity')
   take(body, 0x30, 'a subject')
-  return { issuer, serial, spki: encodingOf(take(body, 0x30, 'a public key')) }
+  const spki = encodingOf(take(body, 0x30, 'a public key'))
+  let algorithmOfLast: SigningDigest | undefined
+  let last: Uint8Array | undefined
+  return {
+    der,
+    spki,
+    issuerAndSerial: encode(sequence(issuer, serial)),
+    attribute(algorithm) {
+      if (last === undefined || algorithm !== algorithmOfLast) {
+        last = essAttribute(
+          digest(algorithm, der),
+          sequence(sequence(element(0xa4, issuer)), serial),
+          algorithm,
+        )
+        algorithmOfLast = algorithm
+      }
+      return last
+    },
+  }
 }
 
 /** ESSCertIDv2 with issuerSerial (RFC 5035 §4). SHA-256 is its DEFAULT and therefore left out. */
-function essCertIdV2(certificate: Uint8Array, algorithm: SigningDigest): Der {
-  const { issuer, serial } = issuerAndSerial(certificate)
-  const hash = octetString(digest(algorithm, certificate))
-  const issuerSerial = sequence(sequence(element(0xa4, issuer)), serial)
-  return algorithm === 'sha256'
-    ? sequence(hash, issuerSerial)
-    : sequence(digestIdentifier(algorithm), hash, issuerSerial)
+function essAttribute(certificateHash: Uint8Array, issuerSerial: Der, algorithm: SigningDigest): Uint8Array {
+  const hash = octetString(certificateHash)
+  const id =
+    algorithm === 'sha256'
+      ? sequence(hash, issuerSerial)
+      : sequence(digestIdentifier(algorithm), hash, issuerSerial)
+  return encode(attribute(oidDer.signingCertificateV2, sequence(sequence(id))))
 }
 
 /**
@@ -83,11 +121,10 @@ export function buildSignedAttributes(fields: SignedAttributesFields): Uint8Arra
   const { digestAlgorithm } = fields
   if (fields.digest.length !== digestLength(digestAlgorithm))
     throw new PkiError('argument', `a digest of ${fields.digest.length} octets is no ${digestAlgorithm}`)
-  const ess = sequence(sequence(essCertIdV2(fields.signingCertificate, digestAlgorithm)))
   const attributes = [
-    attribute(oidDer.contentType, contentTypeDer(fields.contentType ?? OID.data)),
+    attribute(oidDer.contentType, oid(fields.contentType ?? OID.data)),
     attribute(oidDer.messageDigest, octetString(fields.digest)),
-    attribute(oidDer.signingCertificateV2, ess),
+    prepared(fields.signingCertificate).attribute(digestAlgorithm),
   ]
   return encode(setOf(attributes))
 }
@@ -98,8 +135,8 @@ export interface SignedDataFields {
   readonly signedAttributes: Uint8Array
   readonly signature: Uint8Array
   readonly signatureAlgorithm: SignatureAlgorithm
-  /** DER of the signer's certificate; it is put among the certificates if it is not there. */
-  readonly signingCertificate: Uint8Array
+  /** DER of the signer's certificate, or the same, prepared; it is put among the certificates if it is not there. */
+  readonly signingCertificate: Uint8Array | SigningCertificate
   /** DER of the certificates to carry along. */
   readonly certificates: readonly Uint8Array[]
   /** DER of revocation lists to carry along. */
@@ -114,17 +151,17 @@ export interface SignedDataFields {
 
 /** A complete ContentInfo with one signer, in DER. Pure: the same fields give the same bytes. */
 export function buildSignedData(fields: SignedDataFields): Uint8Array {
-  const { signingCertificate, signedAttributes, encapsulated } = fields
+  const { signedAttributes, encapsulated } = fields
+  const signingCertificate = prepared(fields.signingCertificate)
   if (signedAttributes[0] !== 0x31) throw new PkiError('argument', 'the signed attributes are no SET')
-  const { issuer, serial } = issuerAndSerial(signingCertificate)
   const digestAlgorithm = digestIdentifier(fields.digestAlgorithm)
   // The attributes are signed as SET OF and stored as [0] IMPLICIT: only the tag differs (RFC 5652 §5.4).
   // A copy for certain: slice() of a Buffer would share memory with the caller's bytes.
   const stored = new Uint8Array(signedAttributes)
   stored[0] = 0xa0
   const signerParts: Der[] = [
-    integer(1),
-    sequence(issuer, serial),
+    version1,
+    signingCertificate.issuerAndSerial,
     digestAlgorithm,
     stored,
     signatureIdentifier(fields.signatureAlgorithm),
@@ -133,25 +170,29 @@ export function buildSignedData(fields: SignedDataFields): Uint8Array {
   if (fields.timestampToken !== undefined)
     signerParts.push(element(0xa1, attribute(oidDer.signatureTimestamp, fields.timestampToken)))
   const contentType = encapsulated?.contentType ?? OID.data
-  const contentParts: Der[] = [contentTypeDer(contentType)]
+  const contentParts: Der[] = [oid(contentType)]
   if (encapsulated !== undefined) contentParts.push(explicit(0, octetString(encapsulated.content)))
   const parts: Der[] = [
     // RFC 5652 §5.1: version 3 for content of another type than data.
-    integer(contentType === OID.data ? 1 : 3),
+    contentType === OID.data ? version1 : version3,
     set(digestAlgorithm),
-    sequence(...contentParts),
+    elementOf(0x30, contentParts),
   ]
   if (fields.omitCertificates !== true)
-    parts.push(setOf(withoutRepeats([signingCertificate, ...fields.certificates]), 0xa0))
+    parts.push(setOf(withoutRepeats([signingCertificate.der, ...fields.certificates]), 0xa0))
   if (fields.crls !== undefined && fields.crls.length > 0)
     parts.push(setOf(withoutRepeats(fields.crls), 0xa1))
-  parts.push(set(sequence(...signerParts)))
-  return encode(sequence(oidDer.signedData, explicit(0, sequence(...parts))))
+  parts.push(set(elementOf(0x30, signerParts)))
+  return encode(sequence(oidDer.signedData, explicit(0, elementOf(0x30, parts))))
 }
 
 function withoutRepeats(list: readonly Uint8Array[]): Uint8Array[] {
   const kept: Uint8Array[] = []
-  for (const entry of list) if (!kept.some((known) => equalBytes(known, entry))) kept.push(entry)
+  for (const entry of list) {
+    let isNew = true
+    for (const known of kept) if (equalBytes(known, entry)) isNew = false
+    if (isNew) kept.push(entry)
+  }
   return kept
 }
 
@@ -161,8 +202,8 @@ export interface SignDetachedFields {
   /** The one that goes with the signer, if not told otherwise; another one is refused. */
   readonly digestAlgorithm?: SigningDigest
   readonly signer: Signer
-  /** DER of the certificate of the signer's key. */
-  readonly signingCertificate: Uint8Array
+  /** DER of the certificate of the signer's key, or the same, prepared. */
+  readonly signingCertificate: Uint8Array | SigningCertificate
   readonly certificates: readonly Uint8Array[]
   readonly crls?: readonly Uint8Array[]
   /** Gets the digest (same algorithm) of the signature value, returns a timestamp token over it. */
@@ -171,7 +212,8 @@ export interface SignDetachedFields {
 
 /** Signs a detached content given by its digest: attributes, signature, timestamp, container. */
 export function signDetached(fields: SignDetachedFields): Uint8Array {
-  const { signer, signingCertificate, certificates } = fields
+  const { signer, certificates } = fields
+  const signingCertificate = prepared(fields.signingCertificate)
   const digestAlgorithm = digestForSigning(signer.algorithm)
   if (fields.digestAlgorithm !== undefined && fields.digestAlgorithm !== digestAlgorithm)
     throw new PkiError(
@@ -199,7 +241,7 @@ export function signDetached(fields: SignDetachedFields): Uint8Array {
 }
 
 /** Refuses a signer whose public key is not the one in the certificate. */
-export function assertKeyOf(certificate: Uint8Array, signer: Signer): void {
-  if (!equalBytes(issuerAndSerial(certificate).spki, signer.spki))
+export function assertKeyOf(certificate: SigningCertificate, signer: Signer): void {
+  if (!equalBytes(certificate.spki, signer.spki))
     throw new PkiError('key-mismatch', 'the signer is not the key of the signing certificate')
 }

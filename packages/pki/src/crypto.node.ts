@@ -10,6 +10,7 @@ import {
   createVerify,
   generateKeyPairSync,
   hash,
+  type JsonWebKey,
   type KeyObject,
   type KeyPairKeyObjectResult,
   publicDecrypt,
@@ -98,24 +99,39 @@ export function signerFromKey(
   if (chosen !== inferred && !pssWithPlainKey)
     throw new PkiError('key-mismatch', `a key for ${inferred} cannot sign with ${chosen}`)
   if (chosen === 'sm2-sm3') return sm2SignerFromPkcs8(pkcs8Of(privateKey), options.sm2Identity)
-  return signerOver(privateKey, createPublicKey(privateKey), chosen)
+  return signerOver(privateKey, exportSpki(createPublicKey(privateKey)), chosen)
 }
 
-function signerOver(privateKey: KeyObject, publicKey: KeyObject, algorithm: SignatureAlgorithm): Signer {
-  const spki = exportSpki(publicKey)
+function signerOver(privateKey: KeyObject, spki: Uint8Array, algorithm: SignatureAlgorithm): Signer {
   const digestName = algorithm === 'ed25519' ? null : algorithm === 'ecdsa-p384-sha384' ? 'sha384' : 'sha256'
   const pss = { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
   const key = algorithm === 'rsa-pss-sha256' ? pss : privateKey
   return { algorithm, spki, sign: (data) => plain(sign(digestName, data, key)) }
 }
 
-const pointHeaders: Record<string, Uint8Array> = {
-  'P-256': encode(
-    sequence(sequence(oid(OID.ecPublicKey), oid(OID.p256)), bitString(new Uint8Array(65))),
-  ).subarray(0, 26),
-  'P-384': encode(
-    sequence(sequence(oid(OID.ecPublicKey), oid(OID.p384)), bitString(new Uint8Array(97))),
-  ).subarray(0, 23),
+/** What stands before the coordinates in a SubjectPublicKeyInfo, the octet for "uncompressed" included. */
+const pointHeader = (curve: string, coordinateOctets: number): Uint8Array => {
+  const point = new Uint8Array(1 + 2 * coordinateOctets)
+  point[0] = 4
+  const spki = encode(sequence(sequence(oid(OID.ecPublicKey), oid(curve)), bitString(point)))
+  return spki.slice(0, spki.length - 2 * coordinateOctets)
+}
+const pointForms: Record<string, { readonly header: Uint8Array; readonly octets: number }> = {
+  'P-256': { header: pointHeader(OID.p256, 32), octets: 32 },
+  'P-384': { header: pointHeader(OID.p384, 48), octets: 48 },
+}
+
+/** SubjectPublicKeyInfo from the coordinates of a JWK; undefined for other curves. */
+function spkiOfJwk({ crv = '', x, y }: JsonWebKey): Uint8Array | undefined {
+  const form = pointForms[crv]
+  if (form === undefined || x === undefined || y === undefined) return undefined
+  const { header, octets } = form
+  const spki = Buffer.alloc(header.length + 2 * octets)
+  spki.set(header)
+  // RFC 7518 §6.2.1.2: the coordinates have the full length of the field, leading zeros included.
+  const written =
+    spki.write(x, header.length, 'base64url') + spki.write(y, header.length + octets, 'base64url')
+  return written === 2 * octets ? plain(spki) : undefined
 }
 
 /**
@@ -123,15 +139,10 @@ const pointHeaders: Record<string, Uint8Array> = {
  * JWK behind the constant header are the same bytes for half of that.
  */
 function exportSpki(publicKey: KeyObject): Uint8Array {
-  if (publicKey.asymmetricKeyType === 'ec') {
-    const { crv, x, y } = publicKey.export({ format: 'jwk' })
-    const header = pointHeaders[crv ?? '']
-    if (header !== undefined && x !== undefined && y !== undefined)
-      return concatBytes([header, uncompressed, Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
-  }
-  return plain(publicKey.export({ format: 'der', type: 'spki' }))
+  const quick =
+    publicKey.asymmetricKeyType === 'ec' ? spkiOfJwk(publicKey.export({ format: 'jwk' })) : undefined
+  return quick ?? plain(publicKey.export({ format: 'der', type: 'spki' }))
 }
-const uncompressed = Uint8Array.of(4)
 
 /**
  * A new key pair of the algorithm. RSA keys have 2048 bits unless told otherwise.
@@ -146,24 +157,42 @@ export function generateSigner(
     const { signer, pkcs8 } = generateSm2Key(options.sm2Identity)
     return { signer, privateKey: createPrivateKey({ key: pkcs8 as Buffer, format: 'der', type: 'pkcs8' }) }
   }
-  const { privateKey, publicKey } = generateKeyPair(algorithm, options.rsaBits ?? 2048)
-  return { signer: signerOver(privateKey, publicKey, algorithm), privateKey }
+  const { privateKey, spki } = generateKeyPair(algorithm, options.rsaBits ?? 2048)
+  return { signer: signerOver(privateKey, spki, algorithm), privateKey }
 }
 
-function generateKeyPair(algorithm: SignatureAlgorithm, modulusLength: number): KeyPairKeyObjectResult {
+function generateKeyPair(
+  algorithm: SignatureAlgorithm,
+  modulusLength: number,
+): { privateKey: KeyObject; spki: Uint8Array } {
   switch (algorithm) {
     case 'ecdsa-p256-sha256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      return generateOnCurve('P-256')
     case 'ecdsa-p384-sha384':
-      return generateKeyPairSync('ec', { namedCurve: 'P-384' })
+      return generateOnCurve('P-384')
     case 'ed25519':
-      return generateKeyPairSync('ed25519')
+      return exported(generateKeyPairSync('ed25519'))
     case 'rsa-pkcs1-sha256':
     case 'rsa-pss-sha256':
-      return generateKeyPairSync('rsa', { modulusLength })
+      return exported(generateKeyPairSync('rsa', { modulusLength }))
     default:
       throw new PkiError('unsupported', `unknown signature algorithm "${algorithm as string}"`)
   }
+}
+
+const exported = ({ privateKey, publicKey }: KeyPairKeyObjectResult) => ({
+  privateKey,
+  spki: exportSpki(publicKey),
+})
+
+/** The public half comes as JWK right away: no key object is made that nobody needs. */
+function generateOnCurve(namedCurve: 'P-256' | 'P-384'): { privateKey: KeyObject; spki: Uint8Array } {
+  const made = generateKeyPairSync('ec', {
+    namedCurve,
+    publicKeyEncoding: { format: 'jwk' },
+  } as unknown as { namedCurve: string }) as unknown as { privateKey: KeyObject; publicKey: JsonWebKey }
+  const spki = spkiOfJwk(made.publicKey)
+  return { privateKey: made.privateKey, spki: spki ?? exportSpki(createPublicKey(made.privateKey)) }
 }
 
 /** A signer from a PKCS#8 private key in PEM. */

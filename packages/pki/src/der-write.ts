@@ -39,8 +39,11 @@ export function elementOf(tag: number, parts: readonly Der[]): DerNode {
 
 function write(piece: Der, target: Uint8Array, start: number): number {
   if (piece instanceof Uint8Array) {
-    target.set(piece, start)
-    return start + piece.length
+    const { length } = piece
+    // For short pieces a loop is cheaper than a call out of the compiled code.
+    if (length > 24) target.set(piece, start)
+    else for (let index = 0; index < length; index += 1) target[start + index] = piece[index]!
+    return start + length
   }
   let offset = start
   target[offset++] = piece.tag
@@ -67,8 +70,18 @@ export const sequence = (...parts: readonly Der[]): DerNode => element(0x30, ...
 /** A SET of one value, or one whose parts are already in DER order. */
 export const set = (...parts: readonly Der[]): DerNode => element(0x31, ...parts)
 /** SET OF in DER order (X.690 §11.6), under another tag when it is implicitly tagged. */
-export const setOf = (parts: readonly Der[], tag = 0x31): DerNode =>
-  elementOf(tag, parts.map(encode).sort(compareBytes))
+export function setOf(parts: readonly Der[], tag = 0x31): DerNode {
+  const sorted = parts.map(encode)
+  // Most sets have two or three members, and a revocation list may have any number.
+  if (sorted.length > 8) return elementOf(tag, sorted.sort(compareBytes))
+  for (let end = 1; end < sorted.length; end += 1) {
+    const moving = sorted[end]!
+    let at = end
+    for (; at > 0 && compareBytes(sorted[at - 1]!, moving) > 0; at -= 1) sorted[at] = sorted[at - 1]!
+    sorted[at] = moving
+  }
+  return elementOf(tag, sorted)
+}
 /** EXPLICIT context tag. */
 export const explicit = (number: number, part: Der): DerNode => element(0xa0 | number, part)
 /** IMPLICIT context tag over a primitive value, given by its content octets. */

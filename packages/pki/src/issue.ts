@@ -1,32 +1,33 @@
 /** Issuing: build the signed part, lint it, sign it. */
 import { signatureIdentifier } from './algorithms.ts'
-import { equalBytes, fromHex } from './bytes.ts'
+import { concatBytes, equalBytes, fromHex } from './bytes.ts'
 import type { Certificate } from './certificate.ts'
 import { digest, type Signer } from './crypto.ts'
 import {
   bitString,
   certificateTime,
+  type Der,
+  elementOf,
   encode,
   explicit,
   integer,
   sequence,
   unsignedInteger,
 } from './der-write.ts'
-import { PkiError } from './errors.ts'
+import { type Finding, PkiError } from './errors.ts'
 import {
   encodeAuthorityInfo,
   encodeAuthorityKeyId,
   encodeBasicConstraints,
   encodeCrlUrls,
   encodeExtendedKeyUsage,
-  encodeKeyId,
   encodeKeyUsage,
   encodeNoCheck,
   encodePolicies,
   encodeSubjectAltNames,
   publicKeyBits,
 } from './extensions.ts'
-import { lintCertificate } from './lint.ts'
+import { createTemplateLint, keyIdHeader, keyIdOctets } from './lint-template.ts'
 import { encodeName, type NameAttributes, type SubjectAltName } from './name.ts'
 import { type CertificateProfile, profiles } from './profiles.ts'
 
@@ -61,8 +62,16 @@ export interface PreparedIssuer {
   issue(fields: SubjectFields): Uint8Array
 }
 
+/** What all certificates of one issuer and profile share. */
+interface Template {
+  /** All extensions but those of the subject, one after the other. */
+  readonly extensions: Uint8Array
+  lint(tbs: Uint8Array): Finding[]
+}
+
 /** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the key bits. */
-const keyIdOf = (spki: Uint8Array): Uint8Array => digest('sha256', publicKeyBits(spki)).subarray(0, 20)
+const keyIdOf = (spki: Uint8Array): Uint8Array =>
+  digest('sha256', publicKeyBits(spki)).subarray(0, keyIdOctets)
 
 /** Version 3, as the first field of every certificate. */
 const version3 = encode(explicit(0, integer(2)))
@@ -92,21 +101,23 @@ function issuerOver(
   shared: IssuerFields,
 ): PreparedIssuer {
   const algorithm = signatureIdentifier(signer.algorithm)
-  const templates = new Map<CertificateProfile, readonly Uint8Array[]>()
+  const templates = new Map<CertificateProfile, Template>()
 
-  function templateOf(profile: CertificateProfile): readonly Uint8Array[] {
+  function templateOf(profile: CertificateProfile): Template {
     const known = templates.get(profile)
     if (known !== undefined) return known
     const rules = profiles[profile]
     const { policyOids = [], crlUrls = [], caIssuerUrls = [], ocspUrls = [] } = shared
-    const template = [encodeBasicConstraints(rules.isCa, rules.pathLength), encodeKeyUsage(rules.keyUsage)]
+    const extensions = [encodeBasicConstraints(rules.isCa, rules.pathLength), encodeKeyUsage(rules.keyUsage)]
     if (rules.extendedKeyUsage.length > 0)
-      template.push(encodeExtendedKeyUsage(rules.extendedKeyUsage, rules.purposeCritical))
-    if (authorityKeyId !== undefined) template.push(authorityKeyId)
-    if (policyOids.length > 0) template.push(encodePolicies(policyOids))
-    if (crlUrls.length > 0) template.push(encodeCrlUrls(crlUrls))
-    if (caIssuerUrls.length + ocspUrls.length > 0) template.push(encodeAuthorityInfo(caIssuerUrls, ocspUrls))
-    if (rules.noCheck === true) template.push(encodeNoCheck())
+      extensions.push(encodeExtendedKeyUsage(rules.extendedKeyUsage, rules.purposeCritical))
+    if (authorityKeyId !== undefined) extensions.push(authorityKeyId)
+    if (policyOids.length > 0) extensions.push(encodePolicies(policyOids))
+    if (crlUrls.length > 0) extensions.push(encodeCrlUrls(crlUrls))
+    if (caIssuerUrls.length + ocspUrls.length > 0)
+      extensions.push(encodeAuthorityInfo(caIssuerUrls, ocspUrls))
+    if (rules.noCheck === true) extensions.push(encodeNoCheck())
+    const template = { extensions: concatBytes(extensions), lint: createTemplateLint(profile, issuer) }
     templates.set(profile, template)
     return template
   }
@@ -114,9 +125,10 @@ function issuerOver(
   function issue(fields: SubjectFields): Uint8Array {
     // 1. Build the part that will be signed.
     const subject = encodeName(fields.subject)
-    const extensions = [...templateOf(fields.profile), encodeKeyId(keyIdOf(fields.spki))]
-    if (fields.subjectAltNames !== undefined && fields.subjectAltNames.length > 0)
-      extensions.push(encodeSubjectAltNames(fields.subjectAltNames))
+    const template = templateOf(fields.profile)
+    const names = fields.subjectAltNames ?? []
+    const extensions: Der[] = [template.extensions, keyIdHeader, keyIdOf(fields.spki)]
+    if (names.length > 0) extensions.push(encodeSubjectAltNames(names))
     const tbs = encode(
       sequence(
         version3,
@@ -126,11 +138,11 @@ function issuerOver(
         sequence(certificateTime(fields.notBefore), certificateTime(fields.notAfter)),
         subject,
         fields.spki,
-        explicit(3, sequence(...extensions)),
+        explicit(3, elementOf(0x30, extensions)),
       ),
     )
     // 2. Read it back and hold it to its profile.
-    const findings = lintCertificate(tbs, fields.profile, issuer)
+    const findings = template.lint(tbs)
     if (findings.length > 0) {
       const list = findings.map(({ rule, message }) => `${rule}: ${message}`).join('; ')
       throw new PkiError('lint', `the certificate breaks the profile ${fields.profile}: ${list}`, findings)

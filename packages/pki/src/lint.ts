@@ -10,19 +10,27 @@ import { sameAttributes, sameName } from './name.ts'
 import { OID } from './oids.ts'
 import { type CertificateProfile, type ProfileRules, profiles } from './profiles.ts'
 
-interface Context {
-  readonly body: CertificateBody
+/** What the rules about a subject look at. */
+export type SubjectFacts = Pick<
+  CertificateBody,
+  'serialHex' | 'subject' | 'issuer' | 'issuerDer' | 'notBefore' | 'notAfter' | 'spki'
+>
+
+interface Context<Facts> {
+  readonly body: Facts
   readonly rules: ProfileRules
   readonly issuer: Certificate | undefined
-  extension(oid: string): Extension | undefined
 }
 
-interface Rule {
+interface Rule<Facts> {
   readonly rule: string
   readonly source: string
   /** What is wrong, or undefined. */
-  check(context: Context): string | undefined
+  check(context: Context<Facts>): string | undefined
 }
+
+const extensionOf = (body: CertificateBody, oid: string): Extension | undefined =>
+  body.extensions.find((found) => found.oid === oid)
 
 const allowedExtensions = new Set<string>([
   OID.subjectKeyIdentifier,
@@ -55,12 +63,8 @@ function isExactly(found: Iterable<string>, expected: readonly string[]): boolea
   return list.length === expected.length && expected.every((value) => list.includes(value))
 }
 
-const rulesOfAll: readonly Rule[] = [
-  {
-    rule: 'version-3',
-    source: 'RFC 5280 §4.1.2.1',
-    check: ({ body }) => (body.version === 3 ? undefined : `version ${body.version}`),
-  },
+/** What differs from one certificate of a template to the next. */
+const subjectRules: readonly Rule<SubjectFacts>[] = [
   {
     rule: 'serial-positive-20-octets',
     source: 'RFC 5280 §4.1.2.2',
@@ -75,11 +79,6 @@ const rulesOfAll: readonly Rule[] = [
     rule: 'subject-named',
     source: 'RFC 5280 §4.1.2.6',
     check: ({ body }) => (body.subject.attributes.length > 0 ? undefined : 'the subject is empty'),
-  },
-  {
-    rule: 'issuer-named',
-    source: 'RFC 5280 §4.1.2.4',
-    check: ({ body }) => (body.issuer.attributes.length > 0 ? undefined : 'the issuer is empty'),
   },
   {
     rule: 'country-code',
@@ -140,6 +139,20 @@ const rulesOfAll: readonly Rule[] = [
         : undefined
     },
   },
+]
+
+/** What certificates with the same version, algorithm, issuer and extensions have in common. */
+const templateRules: readonly Rule<CertificateBody>[] = [
+  {
+    rule: 'version-3',
+    source: 'RFC 5280 §4.1.2.1',
+    check: ({ body }) => (body.version === 3 ? undefined : `version ${body.version}`),
+  },
+  {
+    rule: 'issuer-named',
+    source: 'RFC 5280 §4.1.2.4',
+    check: ({ body }) => (body.issuer.attributes.length > 0 ? undefined : 'the issuer is empty'),
+  },
   {
     rule: 'extensions-known-once',
     source: 'RFC 5280 §4.2',
@@ -158,8 +171,8 @@ const rulesOfAll: readonly Rule[] = [
   {
     rule: 'basic-constraints',
     source: 'RFC 5280 §4.2.1.9',
-    check({ body, rules, extension }) {
-      const found = extension(OID.basicConstraints)
+    check({ body, rules }) {
+      const found = extensionOf(body, OID.basicConstraints)
       if (found?.critical !== true) return 'basic constraints are missing or not critical'
       if (body.isCa !== rules.isCa) return rules.isCa ? 'it is no CA' : 'it is a CA'
       return body.pathLength === rules.pathLength
@@ -170,8 +183,8 @@ const rulesOfAll: readonly Rule[] = [
   {
     rule: 'key-usage-exact',
     source: 'RFC 5280 §4.2.1.3',
-    check({ body, rules, extension }) {
-      if (extension(OID.keyUsage)?.critical !== true) return 'key usage is missing or not critical'
+    check({ body, rules }) {
+      if (extensionOf(body, OID.keyUsage)?.critical !== true) return 'key usage is missing or not critical'
       return isExactly(body.keyUsage, rules.keyUsage)
         ? undefined
         : `key usage is ${[...body.keyUsage].join(', ')}`
@@ -180,18 +193,18 @@ const rulesOfAll: readonly Rule[] = [
   {
     rule: 'extended-key-usage-exact',
     source: 'RFC 5280 §4.2.1.12, RFC 3161 §2.3, RFC 9336',
-    check({ body, rules, extension }) {
+    check({ body, rules }) {
       if (!isExactly(body.extendedKeyUsage, rules.extendedKeyUsage))
         return `purposes are ${body.extendedKeyUsage.join(', ')}`
-      const critical = extension(OID.extendedKeyUsage)?.critical ?? false
+      const critical = extensionOf(body, OID.extendedKeyUsage)?.critical ?? false
       return critical === rules.purposeCritical ? undefined : 'the criticality of the purposes is wrong'
     },
   },
   {
     rule: 'no-check-exact',
     source: 'RFC 6960 §4.2.2.2.1',
-    check({ rules, extension }) {
-      const found = extension(OID.ocspNoCheck)
+    check({ body, rules }) {
+      const found = extensionOf(body, OID.ocspNoCheck)
       if ((found !== undefined) === (rules.noCheck === true)) return undefined
       return found === undefined ? 'the no-check extension is missing' : 'only a responder may go unchecked'
     },
@@ -233,10 +246,22 @@ export function lintCertificate(
   issuer?: Certificate,
 ): Finding[] {
   const body = parseCertificateBody(tbsOrDer)
-  const extension = (oid: string) => body.extensions.find((found) => found.oid === oid)
-  const context: Context = { body, rules: profiles[profile], issuer, extension }
+  const context = { body, rules: profiles[profile], issuer }
+  return [...broken(subjectRules, context), ...broken(templateRules, context)]
+}
+
+/** The rules about the subject alone, for a certificate whose other parts have been judged before. */
+export function lintSubject(
+  body: SubjectFacts,
+  profile: CertificateProfile,
+  issuer: Certificate | undefined,
+): Finding[] {
+  return broken(subjectRules, { body, rules: profiles[profile], issuer })
+}
+
+function broken<Facts>(rules: readonly Rule<Facts>[], context: Context<Facts>): Finding[] {
   const findings: Finding[] = []
-  for (const { rule, source, check } of rulesOfAll) {
+  for (const { rule, source, check } of rules) {
     const message = check(context)
     if (message !== undefined) findings.push({ rule, source, message })
   }

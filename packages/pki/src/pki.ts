@@ -16,9 +16,11 @@ export { type Certificate, parseCertificate, verifyCertificateSignature } from '
 export {
   buildSignedAttributes,
   buildSignedData,
+  prepareSigningCertificate,
   type SignDetachedFields,
   type SignedAttributesFields,
   type SignedDataFields,
+  type SigningCertificate,
   type SigningDigest,
   signDetached,
 } from './cms-build.ts'
@@ -112,6 +114,8 @@ export {
   buildTimestampRequest,
   buildTimestampResponse,
   issueTimestampToken,
+  type PreparedTimestampAuthority,
+  prepareTimestampAuthority,
   type TimestampFailure,
   type TimestampRequestFields,
   type TimestampResponseFields,

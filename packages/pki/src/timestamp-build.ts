@@ -1,6 +1,11 @@
 /** The issuing side of RFC 3161: requests, tokens, responses. */
 import { type DigestAlgorithm, digestForSigning, digestIdentifier, digestLength } from './algorithms.ts'
-import { assertKeyOf, buildSignedAttributes, buildSignedData } from './cms-build.ts'
+import {
+  assertKeyOf,
+  buildSignedAttributes,
+  buildSignedData,
+  prepareSigningCertificate,
+} from './cms-build.ts'
 import { digest, type Signer } from './crypto.ts'
 import {
   boolean,
@@ -87,10 +92,55 @@ function tstInfo(fields: TimestampTokenFields): Uint8Array {
   return encode(sequence(...parts))
 }
 
+/** A timestamp authority whose unchanging encodings were made once. */
+export interface PreparedTimestampAuthority {
+  /** A token: a ContentInfo over TSTInfo (RFC 3161 §2.4.2), with an ESS certificate id v2 (RFC 5816). */
+  issue(fields: TimestampTokenFields): Uint8Array
+}
+
 /**
- * Issues a timestamp token: a ContentInfo over TSTInfo (RFC 3161 §2.4.2), with an ESS certificate id v2 (RFC 5816).
+ * Prepares an authority that issues often.
  * @param certificate DER of the authority's certificate
  * @param chain further certificates to carry along
+ * @throws PkiError `key-mismatch` when the signer is not the certificate's key
+ */
+export function prepareTimestampAuthority(
+  signer: Signer,
+  certificate: Uint8Array,
+  chain: readonly Uint8Array[] = [],
+): PreparedTimestampAuthority {
+  const signingCertificate = prepareSigningCertificate(certificate)
+  assertKeyOf(signingCertificate, signer)
+  const certificates = chain.map((der) => new Uint8Array(der))
+  const digestAlgorithm = digestForSigning(signer.algorithm)
+  return {
+    issue(fields) {
+      const content = tstInfo(fields)
+      const signedAttributes = buildSignedAttributes({
+        contentType: OID.tstInfo,
+        digest: digest(digestAlgorithm, content),
+        digestAlgorithm,
+        signingCertificate,
+      })
+      return buildSignedData({
+        digestAlgorithm,
+        signedAttributes,
+        signature: signer.sign(signedAttributes),
+        signatureAlgorithm: signer.algorithm,
+        signingCertificate,
+        certificates,
+        encapsulated: { contentType: OID.tstInfo, content },
+        omitCertificates: fields.omitCertificates === true,
+      })
+    },
+  }
+}
+
+/**
+ * Issues one timestamp token.
+ * @param certificate DER of the authority's certificate
+ * @param chain further certificates to carry along
+ * @throws PkiError `key-mismatch` when the signer is not the certificate's key
  */
 export function issueTimestampToken(
   fields: TimestampTokenFields,
@@ -98,25 +148,7 @@ export function issueTimestampToken(
   certificate: Uint8Array,
   chain: readonly Uint8Array[] = [],
 ): Uint8Array {
-  assertKeyOf(certificate, signer)
-  const content = tstInfo(fields)
-  const digestAlgorithm = digestForSigning(signer.algorithm)
-  const signedAttributes = buildSignedAttributes({
-    contentType: OID.tstInfo,
-    digest: digest(digestAlgorithm, content),
-    digestAlgorithm,
-    signingCertificate: certificate,
-  })
-  return buildSignedData({
-    digestAlgorithm,
-    signedAttributes,
-    signature: signer.sign(signedAttributes),
-    signatureAlgorithm: signer.algorithm,
-    signingCertificate: certificate,
-    certificates: chain,
-    encapsulated: { contentType: OID.tstInfo, content },
-    ...(fields.omitCertificates === true ? { omitCertificates: true } : {}),
-  })
+  return prepareTimestampAuthority(signer, certificate, chain).issue(fields)
 }
 
 /** Reasons for refusing a request, by their bit (RFC 3161 §2.4.2). */

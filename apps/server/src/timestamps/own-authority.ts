@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import {
   buildTimestampResponse,
   type DigestAlgorithm,
-  issueTimestampToken,
   PkiError,
   parseCertificate,
   parseTimestampRequest,
+  prepareTimestampAuthority,
   type Signer,
   type TimestampFailure,
 } from '@yinxin/pki'
@@ -37,6 +37,7 @@ const accepted = new Set<DigestAlgorithm>(['sha256', 'sha384', 'sha512', 'sha3-2
 export function createOwnAuthority(options: AuthorityOptions): OwnAuthority {
   const { signer, certificateDer, chain, clock, policyOid } = options
   const { subjectDer, notAfter } = parseCertificate(certificateDer)
+  const authority = prepareTimestampAuthority(signer, certificateDer, chain)
 
   function issue(
     algorithm: DigestAlgorithm,
@@ -45,21 +46,16 @@ export function createOwnAuthority(options: AuthorityOptions): OwnAuthority {
   ) {
     const genTime = clock.now()
     if (genTime > notAfter) throw new Error('the certificate of the timestamp authority has expired')
-    const token = issueTimestampToken(
-      {
-        messageImprint: { algorithm, digest },
-        // 127 random bits are unique without a register, over restarts and over several processes (RFC 3161 §2.4.2).
-        serial: newSerial(),
-        genTime,
-        policyOid,
-        accuracyMs,
-        tsaName: subjectDer,
-        ...more,
-      },
-      signer,
-      certificateDer,
-      chain,
-    )
+    const token = authority.issue({
+      messageImprint: { algorithm, digest },
+      // 127 random bits are unique without a register, over restarts and over several processes (RFC 3161 §2.4.2).
+      serial: newSerial(),
+      genTime,
+      policyOid,
+      accuracyMs,
+      tsaName: subjectDer,
+      ...more,
+    })
     return { token, genTime }
   }
 
