@@ -330,12 +330,12 @@ describe.each([
     const known = await catalogue.lookup('primary-1', [alive.id, dead.id, randomUUID()])
     expect(known.size).toBe(2)
     expect(known.get(alive.id)).toMatchObject({
-      destroyed: false,
       cipherSha256: alive.cipherSha256,
       cipherSizeBytes: 500,
       replica: { holder: 'journal/x.seg', position: 8, state: 'good' },
     })
-    expect(known.get(dead.id)?.destroyed).toBe(true)
+    expect(known.get(dead.id)?.destroyedAt).toEqual(time(1))
+    expect(known.get(alive.id)).not.toHaveProperty('destroyedAt')
     expect((await catalogue.lookup('nowhere', [alive.id])).get(alive.id)).not.toHaveProperty('replica')
   })
 

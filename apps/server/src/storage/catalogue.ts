@@ -118,7 +118,7 @@ export interface Known {
   cipherSizeBytes: number
   cipherSha256: string
   createdAt: Date
-  destroyed: boolean
+  destroyedAt?: Date
   replica?: { holder: string; position: number; state: 'good' | 'bad'; writtenAt: Date }
 }
 

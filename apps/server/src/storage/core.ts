@@ -1,8 +1,20 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '#src/clock.ts'
 import type { Log } from '#src/log.ts'
-import type { Catalogue, CataloguedObject, Destruction, ReplicaFacts, StoredObject } from './catalogue.ts'
+import type {
+  Catalogue,
+  CataloguedObject,
+  Destruction,
+  RepairTime,
+  ReplicaFacts,
+  ScrubPass,
+  StoredObject,
+} from './catalogue.ts'
 import { createCounters } from './counters.ts'
+import { createQuarantines } from './quarantines.ts'
+import type { KeyPresent } from './reconcile.ts'
+import { scatterWidths } from './placement.ts'
+import { createUpkeep, type Upkeep } from './upkeep.ts'
 import type { Domain, DomainStatus, Placement, SiteName } from './domain.ts'
 import { refuse } from './errors.ts'
 import { isQuorum, quorums, type StorageClass, type WriteOutcome } from './quorum.ts'
@@ -42,7 +54,7 @@ export interface DestructionReport extends Destruction {
 }
 
 /** Storage over any catalogue; `T` is a transaction of the caller. */
-export interface StorageCore<T> {
+export interface StorageCore<T> extends Upkeep {
   /**
    * Encrypts and writes an object; durable on its quorum when it resolves. Nothing refers to it until
    * `record`. Memory stays flat whatever the length.
@@ -71,10 +83,21 @@ export interface StorageCore<T> {
   destroyed(objectId: string): Promise<DestructionReport | undefined>
   /** Where the replicas of an object, or of all objects of a scope, lie. Verified times are those of the last scrub. */
   replicasOf(of: { objectId: string } | { scopeId: string }): Promise<ReplicaReport[]>
-  /** Makes missing and bad replicas again; runs every minute by itself. */
-  repairDue(): Promise<RepairSummary>
+  /** Makes missing and bad replicas again; runs every minute by itself. `hasten` does not wait for another try. */
+  repairDue(options?: { hasten?: boolean }): Promise<RepairSummary>
   /** Removes what was destroyed; runs every minute by itself. */
-  removeDue(): Promise<RemovalSummary>
+  removeDue(options?: { hasten?: boolean }): Promise<RemovalSummary>
+  /** Per domain, how many others it shares objects with (w of the durability formula), from where replicas lie. */
+  scatterWidths(): Promise<Map<string, number>>
+  /** From being noticed to being durable again, since a time (for u′). */
+  repairTimes(since: Date): Promise<RepairTime[]>
+  /** The last pass of the scrub over each domain. */
+  lastScrubs(): Promise<ScrubPass[]>
+  /** Orders that wait: replicas to be made, replicas to be removed. */
+  waiting(): Promise<{ repairs: number; removals: number }>
+  freeBytes(): Promise<{ domain: string; bytes: number | undefined }[]>
+  /** Ends scrubs and other long walks at their next step; for the way down. */
+  endUpkeep(): void
   /** The failure domains, and whether each class can reach its quorum now. */
   status(): { domains: DomainStatus[]; writable: Record<StorageClass, boolean> }
   /** Counters since the start of this process, for metrics. */
@@ -110,6 +133,11 @@ export interface CoreDeps<T> {
   writeTimeoutMs?: number
   /** How long a reached quorum waits for the other replicas, so that healthy writes need no second transaction. */
   lingerMs?: number
+  keyPresent?: KeyPresent
+  /** Every replica is read within this time; a day by default. */
+  scrubPeriodMs?: number
+  /** How fast a scrub may read from one domain. */
+  scrubBytesPerSecond?: number
 }
 
 /** When a replica that is still under way is given up and made again. */
@@ -143,37 +171,27 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
   const background = new Set<Promise<void>>()
   const closing = new AbortController()
   const closed = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve()))
-  const noted = new Set<string>()
-  let opened: Promise<void> | undefined
-
-  /** Once, before the first write: what an earlier process found out about the disks. */
-  function open(): Promise<void> {
-    opened ??= (async () => {
-      for (const { domain, reason } of await catalogue.quarantines()) {
-        replicas.domain(domain)?.quarantine(reason)
-        noted.add(domain)
-      }
-    })().catch((error: unknown) => {
-      opened = undefined
-      throw error
-    })
-    return opened
-  }
-
-  /** Keeps on record, outside of the disk itself, which domains take no writes any more. */
-  async function noteQuarantines(): Promise<void> {
-    for (const domain of domains) {
-      const { state, reason } = domain.status()
-      if (state === 'ready') noted.delete(domain.name)
-      if (state === 'ready' || noted.has(domain.name)) continue
-      await catalogue.quarantine(domain.name, reason ?? 'unknown', clock.now())
-      noted.add(domain.name)
-      counters.add('domainsQuarantined')
-    }
-  }
+  const ending = new AbortController()
+  const quarantines = createQuarantines({ catalogue, clock, replicas, counters })
+  const upkeep = createUpkeep({
+    catalogue,
+    clock,
+    timers,
+    log,
+    replicas,
+    counters,
+    quarantines,
+    removeFound: removal.removeFound,
+    repairDue: () => repair.repairDue(),
+    ...(deps.keyPresent === undefined ? {} : { keyPresent: deps.keyPresent }),
+    scrubPeriodMs: deps.scrubPeriodMs ?? 24 * 60 * 60_000,
+    scrubBytesPerSecond: deps.scrubBytesPerSecond ?? 32 << 20,
+  })
+  const ended = ({ signal }: { signal?: AbortSignal }) =>
+    signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal])
 
   async function put(request: PutRequest): Promise<StoredObject> {
-    await open()
+    await quarantines.open()
     // 1. A name and a key of its own.
     const { tenantId, scopeId } = request
     const objectId = deps.newId(clock.now().getTime())
@@ -201,8 +219,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
         outcome = await replicas.writeLarge(objectId, checked(), request.class)
       }
     } finally {
-      if (domains.some((one) => one.status().state !== 'ready' && !noted.has(one.name)))
-        inBackground(noteQuarantines())
+      if (quarantines.isNews()) inBackground(quarantines.agree())
     }
     // 3. Durable on its quorum.
     const stored: StoredObject = {
@@ -422,13 +439,39 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     destroy,
     destroyed,
     replicasOf,
-    async repairDue() {
-      await open()
-      await noteQuarantines()
+    async repairDue({ hasten = false } = {}) {
       for (const domain of domains) await domain.examine()
+      await quarantines.agree()
+      if (hasten) await catalogue.hastenRepairs(clock.now())
       return await repair.repairDue()
     },
-    removeDue: () => removal.removeDue(),
+    async removeDue({ hasten = false } = {}) {
+      if (hasten) await catalogue.hastenRemovals(clock.now())
+      return await removal.removeDue()
+    },
+    scrub: (options = {}) => upkeep.scrub({ ...options, signal: ended(options) }),
+    antiEntropy: (options = {}) => upkeep.antiEntropy({ signal: ended(options) }),
+    reconcile: (options = {}) => upkeep.reconcile({ ...options, signal: ended(options) }),
+    compact: (options = {}) => upkeep.compact({ signal: ended(options) }),
+    readmit: (name, options = {}) => upkeep.readmit(name, { ...options, signal: ended(options) }),
+    scatterWidths: async () => scatterWidths(await catalogue.occurringSets()),
+    repairTimes: (since) => catalogue.repairTimes(since),
+    lastScrubs: async () =>
+      (await Promise.all(domains.map(({ name }) => catalogue.lastScrub(name)))).filter(
+        (pass) => pass !== undefined,
+      ),
+    waiting: async () => ({
+      repairs: await catalogue.repairsWaiting(),
+      removals: await catalogue.removalsWaiting(),
+    }),
+    freeBytes: () =>
+      Promise.all(
+        domains.map(async (domain) => ({
+          domain: domain.name,
+          bytes: await domain.freeBytes().catch(() => undefined),
+        })),
+      ),
+    endUpkeep: () => ending.abort(),
     status() {
       const ready = domains.filter((domain) => domain.status().state === 'ready').map((domain) => domain.site)
       return {
@@ -438,6 +481,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     },
     counters: counters.all,
     async close() {
+      ending.abort()
       closing.abort()
       await Promise.all(background)
       await replicas.close()

@@ -28,8 +28,8 @@ export const refuse = defineRefusals({
   },
   domain_not_verified: {
     kind: 'conflict',
-    zh: '{domain} 中有 {bad} 个副本校验未通过，暂不能恢复写入；请先更换或修复磁盘。',
-    en: '{bad} replicas in {domain} did not verify, so it takes no writes yet; replace or mend the disk first.',
+    zh: '{domain} 中有 {bad} 个副本读不出来，或校验未完成，暂不能恢复写入；请先更换或修复磁盘。',
+    en: '{bad} replicas in {domain} gave no answer, or the check did not end, so it takes no writes yet; replace or mend the disk first.',
   },
   content_unreadable: {
     kind: 'unavailable',

@@ -190,9 +190,15 @@ describe('the journal', () => {
     const one = makeBody()
     await journal.append(one.id, one.body, one.sha256)
     await rm(folder, { recursive: true })
-    await expect(journal.append(one.id, one.body, one.sha256)).rejects.toThrow(/deleted/)
     const place = await journal.append(one.id, one.body, one.sha256)
     expect(await readdir(folder)).toEqual([place.segment])
+    expect((await readRecord(disk, join(folder, place.segment), place.position, 100))?.objectId).toBe(one.id)
+    // Deleted each time, it gives up.
+    disk.before = async (operation) => {
+      if (operation === 'sync') await rm(folder, { recursive: true })
+    }
+    await expect(journal.append(one.id, one.body, one.sha256)).rejects.toThrow(/deleted|ENOENT/)
+    disk.before = () => undefined
     await journal.close()
   })
 })

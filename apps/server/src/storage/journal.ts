@@ -44,6 +44,16 @@ interface Waiting {
   body: Uint8Array
   resolve: (place: RecordPlace) => void
   reject: (error: unknown) => void
+  isSecondTry?: boolean
+}
+
+/** The segment that was written has no name any more. */
+class SegmentGone extends Error {
+  override readonly name = 'SegmentGone'
+
+  constructor(segment: string) {
+    super(`the segment ${segment} was deleted while it was written`)
+  }
 }
 
 interface OpenSegment {
@@ -80,6 +90,11 @@ export function createJournal(options: JournalOptions): Journal {
       } catch (error) {
         // Whatever part of the batch reached the file, nobody was told so; the segment is left as it is.
         await leave()
+        // Somebody deleted the folder: it is made again, and these go first into the new one. Once.
+        if (error instanceof SegmentGone && !batch.some((one) => one.isSecondTry)) {
+          waiting.unshift(...batch.map((one) => ({ ...one, isSecondTry: true })))
+          continue
+        }
         for (const one of batch) one.reject(error)
       }
     }
@@ -109,8 +124,7 @@ export function createJournal(options: JournalOptions): Journal {
     await orQuarantine(segment.file.sync())
     if (isNew) await orQuarantine(disk.syncFolder(folder))
     // 4. A folder that somebody deleted still takes writes; they are not stored.
-    if (!(await segment.file.linked()))
-      throw new Error(`the segment ${segment.name} was deleted while it was written`)
+    if (!(await segment.file.linked())) throw new SegmentGone(segment.name)
     if (segment.sizeBytes >= options.segmentBytes) await leave()
     return places
   }

@@ -372,6 +372,7 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
           const object = objects.get(objectId)
           if (object === undefined) return []
           const row = replicasOf(objectId).get(domain)
+          const destroyed = destructions.get(objectId)
           return [
             [
               objectId,
@@ -379,7 +380,7 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
                 cipherSizeBytes: object.cipherSizeBytes,
                 cipherSha256: object.cipherSha256,
                 createdAt: object.createdAt,
-                destroyed: !isLiving(objectId),
+                ...(destroyed === undefined ? {} : { destroyedAt: destroyed.at }),
                 ...(row === undefined
                   ? {}
                   : {

@@ -207,7 +207,7 @@ export async function lookup(
         cipherSizeBytes: row.stored_size_bytes,
         cipherSha256: row.stored_sha256.toString('hex'),
         createdAt: row.created_at,
-        destroyed: row.at !== null,
+        ...(row.at === null ? {} : { destroyedAt: row.at }),
         ...(row.holder === null || row.position === null || row.state === null || row.written_at === null
           ? {}
           : {

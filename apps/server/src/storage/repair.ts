@@ -84,7 +84,7 @@ export function createRepair(deps: {
     const held = (site: Domain['site']) =>
       object.replicas.filter((one) => replicas.domain(one.domain)?.site === site).length
     const site = target?.site ?? (held('primary') <= held('recovery') ? 'primary' : 'recovery')
-    const other = replicas.domains.find(
+    const other = [...replicas.targets(object.id), ...replicas.domains].find(
       (domain) => domain.site === site && domain.status().state === 'ready' && !holding.has(domain.name),
     )
     if (other !== undefined) return other

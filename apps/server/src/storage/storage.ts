@@ -13,12 +13,16 @@ import type { Domain, SiteName } from './domain.ts'
 import { createFolderDomain } from './folder-domain.ts'
 import { nodeDisk } from './node-disk.ts'
 import { createPgCatalogue } from './pg-catalogue.ts'
+import type { KeyPresent } from './reconcile.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
-export type { StoredObject } from './catalogue.ts'
+export type { OpenFinding, RepairTime, ScrubPass, StoredObject } from './catalogue.ts'
 export type { DestructionReport, PutRequest, ReadOptions, ReplicaReport } from './core.ts'
 export type { Domain, DomainStatus } from './domain.ts'
+export type { InventorySummary } from './inventory.ts'
 export type { StorageClass } from './quorum.ts'
+export type { KeyPresent, ReconcileSummary } from './reconcile.ts'
+export type { ScrubSummary } from './scrub.ts'
 export type { ByteRange } from './reading.ts'
 
 /** Immutable encrypted objects, recorded in the main database. */
@@ -47,6 +51,12 @@ export interface StorageDeps {
   writeTimeoutMs?: number
   /** How long a reached quorum waits for the other replicas, so that healthy writes need no second transaction. */
   lingerMs?: number
+  /** Which scopes have a key that opens; without it the daily comparison leaves keys out. */
+  keyPresent?: KeyPresent
+  /** Every replica is read within this time. */
+  scrubPeriodMs?: number
+  /** How fast a scrub may read from one failure domain. */
+  scrubBytesPerSecond?: number
 }
 
 /** The default layout: three folders per site below the data folder. */
@@ -59,30 +69,58 @@ export function defaultSites(dataDir: string): SiteFolders[] {
 }
 
 /** A file that is still under its passing name after this time belongs to a writer that died. */
+/** How long one job of the scrub works before it leaves its place to the next. */
+const scrubSliceMs = 40_000
 const leftoverAgeMs = 24 * 60 * 60_000
 
 export function createStorage(deps: StorageDeps): Storage {
-  const { db, clock, log, jobs } = deps
+  const { db, clock, log, jobs, timers = systemTimers } = deps
   const domains = deps.sites.flatMap((one) => ('folders' in one ? folderDomains(one, deps) : [one]))
   const core = createStorageCore<Tx>({
     catalogue: createPgCatalogue(db),
     domains,
     keys: deps.kms,
     clock,
-    timers: deps.timers ?? systemTimers,
+    timers,
     newId,
     random: randomBytes,
     log,
     ...(deps.writeTimeoutMs === undefined ? {} : { writeTimeoutMs: deps.writeTimeoutMs }),
     ...(deps.lingerMs === undefined ? {} : { lingerMs: deps.lingerMs }),
+    ...(deps.keyPresent === undefined ? {} : { keyPresent: deps.keyPresent }),
+    ...(deps.scrubPeriodMs === undefined ? {} : { scrubPeriodMs: deps.scrubPeriodMs }),
+    ...(deps.scrubBytesPerSecond === undefined ? {} : { scrubBytesPerSecond: deps.scrubBytesPerSecond }),
   })
 
   const every = (name: string, cron: string, work: () => Promise<unknown>) => {
     jobs?.define(`storage.${name}`, z.looseObject({}), async () => void (await work()))
     jobs?.schedule(`storage.${name}`, cron)
   }
+  /** Long walks: one at a time of a kind; a domain that fails is told of in the log and has its turn again. */
+  const everyAlone = (name: string, cron: string, work: () => Promise<unknown>) => {
+    let isRunning = false
+    every(name, cron, async () => {
+      if (isRunning) return
+      isRunning = true
+      try {
+        await work()
+      } catch (error) {
+        log.warn({ err: error, work: name }, 'upkeep of storage was not complete')
+      } finally {
+        isRunning = false
+      }
+    })
+  }
   every('repair', '* * * * *', () => core.repairDue())
   every('removal', '* * * * *', () => core.removeDue())
+  everyAlone('scrub', '* * * * *', async () => {
+    const slice = new AbortController()
+    const cancel = timers.after(scrubSliceMs, () => slice.abort())
+    await core.scrub({ signal: slice.signal }).finally(cancel)
+  })
+  everyAlone('anti-entropy', '7 * * * *', () => core.antiEntropy())
+  everyAlone('reconcile', '37 2 * * *', () => core.reconcile())
+  everyAlone('compaction', '11 4 * * *', () => core.compact())
   every('sweep', '17 3 * * *', async () => {
     const before = new Date(clock.now().getTime() - leftoverAgeMs)
     for (const domain of domains) await domain.sweep(before)
