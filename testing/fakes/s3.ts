@@ -26,7 +26,7 @@ export type FakeS3Call =
 /**
  * `lose-answer`: does it and cuts the connection. `cut`: cuts the connection before doing anything. `slow-down`, `internal`:
  * answers 503, 500 and does nothing. `error-in-200`: answers 200 with an error in the body and does nothing. `store-damaged`:
- * acknowledges and stores something else. `hang`: never answers.
+ * acknowledges and stores something else. `hang`: never answers. `denied`: 403. `ignore`: says it is done and does nothing.
  */
 export type FakeS3Fault =
   | 'lose-answer'
@@ -36,6 +36,8 @@ export type FakeS3Fault =
   | 'error-in-200'
   | 'store-damaged'
   | 'hang'
+  | 'denied'
+  | 'ignore'
 
 export interface FakeS3Options {
   /** Enforces and tells `x-amz-checksum-sha256`; otherwise it ignores it, as older servers do. */
@@ -314,9 +316,11 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
     let answer: Answer
     try {
       if (fault === 'slow-down') throw new Refusal(503, 'SlowDown')
+      if (fault === 'denied') throw new Refusal(403, 'AccessDenied')
       if (fault === 'internal') throw new Refusal(500, 'InternalError')
       if (fault === 'error-in-200')
         answer = { status: 200, body: '<Error><Code>InternalError</Code><Message>sorry</Message></Error>' }
+      else if (fault === 'ignore') answer = { status: 204 }
       else if (bucket !== fake.bucket) throw new Refusal(404, 'NoSuchBucket')
       else answer = handlers[call.name]({ key, query: url.searchParams, body, request })
     } catch (error) {

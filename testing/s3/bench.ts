@@ -1,6 +1,7 @@
 /** A failure domain in a bucket for `domainSuite`, over the fake and over Swift. */
 import { createBucketClient, type BucketTiming } from '../../apps/server/src/storage/bucket-client.ts'
 import { createBucketDomain } from '../../apps/server/src/storage/bucket-domain.ts'
+import type { DomainStatus } from '../../apps/server/src/storage/domain.ts'
 import type { DomainBench } from '../../apps/server/src/storage/domain-suite.ts'
 import { newId } from '../../apps/server/src/ids.ts'
 import type { FakeS3 } from '../fakes/s3.ts'
@@ -8,7 +9,11 @@ import type { FakeS3 } from '../fakes/s3.ts'
 const prefix = 'yinxin/a/'
 const timing: BucketTiming = { requestTimeoutMs: 5_000, attempts: 2, firstPauseMs: 5 }
 
-export function openFakeDomain(fake: FakeS3, over: Partial<BucketTiming> = {}) {
+export function openFakeDomain(
+  fake: FakeS3,
+  over: Partial<BucketTiming> = {},
+  onQuarantine: (status: DomainStatus) => void = () => undefined,
+) {
   const client = createBucketClient(
     {
       endpoint: fake.endpoint,
@@ -27,7 +32,7 @@ export function openFakeDomain(fake: FakeS3, over: Partial<BucketTiming> = {}) {
     deviceId: `${fake.endpoint} nowhere`,
     prefix,
     newName: newId,
-    onQuarantine: () => undefined,
+    onQuarantine,
   })
 }
 

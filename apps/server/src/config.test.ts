@@ -58,6 +58,36 @@ describe('settings', () => {
     ).toEqual(['YINXIN_KEYS_DATABASE_URL must name a database of its own'])
   })
 
+  it('read buckets of two sites, one or three of each', () => {
+    const site = (name: string, buckets: string) => ({
+      [`YINXIN_S3_${name}_ENDPOINT`]: `https://s3.${name.toLowerCase()}.example`,
+      [`YINXIN_S3_${name}_REGION`]: name.toLowerCase(),
+      [`YINXIN_S3_${name}_BUCKETS`]: buckets,
+      [`YINXIN_S3_${name}_KEY_ID`]: 'key',
+      [`YINXIN_S3_${name}_SECRET_FILE`]: '/run/secrets/s3',
+    })
+    const both = { ...site('PRIMARY', 'one,two,three'), ...site('RECOVERY', 'copies') }
+    const read = readConfig({
+      YINXIN_STORAGE_DRIVER: 's3',
+      ...both,
+      YINXIN_S3_RECOVERY_PREFIX: '/from/here/',
+      YINXIN_S3_RECOVERY_PATH_STYLE: '1',
+    })
+    expect(read.buckets).toMatchObject([
+      { site: 'primary', buckets: ['one', 'two', 'three'], prefix: '', pathStyle: false },
+      { site: 'recovery', buckets: ['copies'], prefix: 'from/here/', pathStyle: true },
+    ])
+    expect(problemsOf(both)).toEqual(['YINXIN_S3_PRIMARY_ENDPOINT needs YINXIN_STORAGE_DRIVER=s3'])
+    expect(problemsOf({ YINXIN_STORAGE_DRIVER: 's3' })).toHaveLength(2)
+    const wrong = problemsOf({ YINXIN_STORAGE_DRIVER: 's3', ...both, YINXIN_S3_PRIMARY_BUCKETS: 'one,two' })
+    expect(wrong).toEqual(['YINXIN_S3_PRIMARY_BUCKETS must name one bucket or three different ones'])
+    const same = site('RECOVERY', 'one')
+    same.YINXIN_S3_RECOVERY_ENDPOINT = 'https://s3.primary.example'
+    expect(problemsOf({ YINXIN_STORAGE_DRIVER: 's3', ...both, ...same })).toEqual([
+      'YINXIN_S3_PRIMARY_BUCKETS and YINXIN_S3_RECOVERY_BUCKETS name the same place',
+    ])
+  })
+
   it('refuse outside timestamp authorities whose chain nobody could check', () => {
     const problems = problemsOf({ YINXIN_TSA_URLS: 'https://tsa.example/tsr' })
     expect(problems).toHaveLength(1)

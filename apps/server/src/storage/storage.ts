@@ -16,6 +16,7 @@ import { createPgCatalogue } from './pg-catalogue.ts'
 import type { KeyPresent } from './reconcile.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
+export { type BucketSite, openBucketSites } from './bucket-sites.ts'
 export type { OpenFinding, RepairTime, ScrubPass, StoredObject } from './catalogue.ts'
 export type { DestructionReport, PutRequest, ReadOptions, ReplicaReport } from './core.ts'
 export type { Domain, DomainStatus } from './domain.ts'
