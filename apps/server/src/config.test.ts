@@ -32,6 +32,25 @@ describe('settings', () => {
     expect(problemsOf({ YINXIN_DATA_DIR: '/srv/x', YINXIN_KEY_DIR: '/srv/y' })).toEqual([])
   })
 
+  it('choose who keeps the keys, and say what is missing for it', () => {
+    expect(readConfig({}).keys.driver).toEqual({ kind: 'file' })
+    expect(problemsOf({ YINXIN_KEY_DRIVER: 'pkcs11', YINXIN_PKCS11_TOKEN: 't' })).toEqual([
+      expect.stringContaining('YINXIN_PKCS11_PIN_FILE'),
+    ])
+    const vault = { YINXIN_KEY_DRIVER: 'vault', YINXIN_VAULT_URL: 'https://vault.example:8200/' }
+    expect(problemsOf(vault)).toEqual([expect.stringContaining('YINXIN_VAULT_TOKEN_FILE')])
+    expect(readConfig({ ...vault, YINXIN_VAULT_TOKEN_FILE: '/run/token' }).keys.driver).toMatchObject({
+      url: 'https://vault.example:8200',
+      mount: 'transit',
+      auth: { tokenFile: '/run/token' },
+    })
+    const both = { ...vault, YINXIN_VAULT_TOKEN_FILE: '/a', YINXIN_VAULT_ROLE_ID: 'r' }
+    expect(problemsOf(both)).toHaveLength(1)
+    const plain = { ...vault, YINXIN_VAULT_URL: 'http://vault.example', YINXIN_VAULT_TOKEN_FILE: '/a' }
+    expect(problemsOf(plain)).toEqual([expect.stringContaining('https://')])
+    expect(problemsOf({ YINXIN_VAULT_URL: 'https://vault.example' })).toHaveLength(1)
+  })
+
   it('are told all at once when wrong, typing errors included, without the secret values', () => {
     const problems = problemsOf({
       YINXIN_PORT: 'eighty',

@@ -11,6 +11,8 @@ export interface KeyDriver {
   readonly kind: DriverKind
   /** Where the keys are, for people: a folder, a token, an address. Never a secret. */
   readonly place: string
+  /** The other end says that it is a simulator. */
+  readonly simulated?: boolean
   /** The versions that can be used now, ascending. */
   versions(family: KeyFamily): Promise<number[]>
   /** Makes sure that this version exists, which is the next one or an existing one; durable on return. */

@@ -66,6 +66,11 @@ export const refuse = defineRefusals({
     zh: '密钥服务 {place} 未能完成操作：{reason}。',
     en: 'The key service {place} could not do what was asked: {reason}.',
   },
+  key_driver_simulated: {
+    kind: 'unavailable',
+    zh: '{place} 自称模拟服务，生产模式不得用它保管密钥。',
+    en: '{place} says that it is a simulator; in production it must not keep keys.',
+  },
   key_version_in_use: {
     kind: 'conflict',
     zh: '第 {version} 版 {family} 密钥仍有内容使用，或尚未到销毁时间，不能销毁。',

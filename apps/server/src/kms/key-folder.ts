@@ -116,14 +116,18 @@ async function overwrite(handle: FileHandle): Promise<void> {
   await handle.sync()
 }
 
-/** Refuses a link, another owner, and any permission for group or others. */
-async function requirePrivate(path: string, forbidden: number): Promise<void> {
+/** Refuses a link, another owner, and the forbidden permissions. */
+export async function requirePrivate(
+  path: string,
+  forbidden: number,
+  owner: 'own' | 'any-owner' = 'own',
+): Promise<void> {
   const found = await lstat(path)
   const mode = `0${(found.mode & 0o777).toString(8)}`
   if (found.isSymbolicLink()) throw refuse('key_folder_too_open', { path, mode: 'symbolic link' })
   if ((found.mode & forbidden) !== 0) throw refuse('key_folder_too_open', { path, mode })
   const ownUid = process.getuid?.()
-  if (ownUid !== undefined && found.uid !== ownUid) {
+  if (owner === 'own' && ownUid !== undefined && found.uid !== ownUid) {
     throw refuse('key_folder_too_open', { path, mode: `${mode}, uid ${found.uid}` })
   }
 }

@@ -30,6 +30,7 @@ import { openBytes, sealBytes } from './wrap.ts'
 export type { Attestation, DriverReceipt, KeyDriver, KeyFamily } from './driver.ts'
 export { createFileDriver } from './file-driver.ts'
 export { openKeyFolder } from './key-folder.ts'
+export { openKeyDriver } from './open-driver.ts'
 export type { AdvanceReport, KeyVersionState, RotationRules, RotationStep } from './rotation.ts'
 export type { DestructionReceipt, Receipt, ScopeKeyState } from './destruction.ts'
 export { anyParty } from './scope-keys.ts'
@@ -104,7 +105,7 @@ export interface Kms {
   /** A closed version at once, before its backup cycle has passed. @throws Refusal `key_version_in_use` */
   destroyNow(family: KeyFamily, version: number): Promise<void>
   attest(family: KeyFamily, version: number): Promise<Attestation>
-  readonly driver: { kind: KeyDriver['kind']; place: string }
+  readonly driver: { kind: KeyDriver['kind']; place: string; simulated: boolean }
   /** Overwrites what is in memory. */
   close(): void
 }
@@ -197,7 +198,7 @@ export async function createKms({
     scheduleDestroy: rotation.scheduleDestroy,
     destroyNow: rotation.destroyNow,
     attest: rotation.attest,
-    driver: { kind: driver.kind, place: driver.place },
+    driver: { kind: driver.kind, place: driver.place, simulated: driver.simulated ?? false },
     close() {
       clearInterval(sweeper)
       cache.evict()

@@ -23,8 +23,8 @@ export interface RotationRules {
    * before it is destroyed.
    */
   backupCycleMs: number
-  /** Copies of the keys database that have not replayed everything committed until now, by name. */
-  laggingCopies: () => Promise<string[]>
+  /** Copies of the keys database that have not replayed everything committed until `since`, by name. */
+  laggingCopies: (since: Date) => Promise<string[]>
   /** For tests that end the process between two steps. */
   onStep?: (step: RotationStep) => void | Promise<void>
 }
@@ -188,8 +188,8 @@ export function createRotation(
 
   /** Only when every copy of the keys database has seen the re-wrap, and no row is left. */
   async function close(row: KeyVersionRow): Promise<boolean> {
-    if ((await rules.laggingCopies()).length > 0) return false
     const at = clock.now()
+    if ((await rules.laggingCopies(at)).length > 0) return false
     // A process that has not looked again still holds the working key; by then none does.
     const keptMs = Math.max(rules.backupCycleMs, 2 * epochViewMs)
     try {
@@ -203,7 +203,7 @@ export function createRotation(
   }
 
   async function whyOpen(row: KeyVersionRow): Promise<string> {
-    const lagging = await rules.laggingCopies()
+    const lagging = await rules.laggingCopies(clock.now())
     if (lagging.length > 0) return `copies behind: ${lagging.join(', ')}`
     return `${await versions.countUnder(row.family, row.version)} rows are still under it`
   }
@@ -217,7 +217,7 @@ export function createRotation(
         report.waiting.push(`${family} ${row.version}: kept until ${row.destroy_after.toISOString()}`)
         return
       }
-      const lagging = await rules.laggingCopies()
+      const lagging = await rules.laggingCopies(row.closed_at)
       if (lagging.length > 0) {
         report.waiting.push(`${family} ${row.version}: copies behind: ${lagging.join(', ')}`)
         return

@@ -68,6 +68,7 @@ export async function openVaultDriver(options: VaultDriverOptions): Promise<KeyD
   return {
     kind: 'vault',
     place,
+    simulated,
     versions,
     async rotate(family, version) {
       let key = await read(family)
