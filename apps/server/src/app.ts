@@ -27,7 +27,7 @@ import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
 import { createIdentitySimulator } from './identity/simulator.ts'
 import { createJobs } from './jobs/jobs.ts'
-import { createKms } from './kms/kms.ts'
+import { createKms, openKeyDriver } from './kms/kms.ts'
 import type { Log } from './log.ts'
 import {
   createMailCarrier,
@@ -45,7 +45,7 @@ import { createSignTasks } from './sign-tasks/sign-tasks.ts'
 import { createPackages } from './signing/package.ts'
 import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashHook, createSigning } from './signing/signing.ts'
-import { createStorage, defaultSites, openBucketSites } from './storage/storage.ts'
+import { createStorage, defaultSites } from './storage/storage.ts'
 import { addTimestampRoutes } from './timestamps/routes.ts'
 import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
@@ -72,10 +72,19 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   const outbox = createOutbox({ db, clock, jobs })
 
   // The inner court: keys, encrypted objects, certificates and time, the record of everything.
-  const kms = await createKms({ keysDb, clock, keyDir: config.keyDir })
-  const sites = config.buckets
-    ? openBucketSites(config.buckets, { clock, log })
-    : (config.sites ?? defaultSites(config.dataDir))
+  const { driver: keyDriver, ...rules } = config.keys
+  const kms = await createKms({
+    keysDb,
+    clock,
+    jobs,
+    driver: await openKeyDriver(
+      keyDriver,
+      config.keyDir,
+      config.mode !== 'production' || config.allowSimulators,
+    ),
+    rules,
+  })
+  const sites = config.sites ?? defaultSites(config.dataDir)
   const storage = createStorage({ db, clock, log, kms, sites, jobs })
   const ca = await createCa({
     db,
@@ -117,7 +126,11 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
   const environment = () => ({
     mode: config.mode,
     developmentCa: ca.isDevelopment,
-    simulators: [...notifications.simulators(), ...(provider.simulated ? [provider.name] : [])],
+    simulators: [
+      ...notifications.simulators(),
+      ...(provider.simulated ? [provider.name] : []),
+      ...(kms.driver.simulated ? ['key-service'] : []),
+    ],
   })
 
   // The heart: files, tasks, the act of signing, and what strangers may check.

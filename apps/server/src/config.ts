@@ -17,18 +17,18 @@ export interface GatewaySetting {
   timeoutMs: number
 }
 
-/** Object storage of one site: three buckets, or one that holds three failure domains under prefixes. */
-export interface BucketSiteSetting {
-  site: 'primary' | 'recovery'
-  endpoint: string
-  region: string
-  buckets: string[]
-  /** Ends in a slash unless empty. */
-  prefix: string
-  keyId: string
-  secretFile: string
-  pathStyle: boolean
-}
+/** Root and epoch keys: in the key folder, in a PKCS#11 token, or with a key service. Secrets stay in files. */
+export type KeyDriverSetting =
+  | { kind: 'file' }
+  | { kind: 'pkcs11'; module: string; token: string; pinFile: string; prefix: string }
+  | {
+      kind: 'vault'
+      url: string
+      mount: string
+      prefix: string
+      namespace: string | undefined
+      auth: { tokenFile: string } | { roleId: string; secretIdFile: string }
+    }
 
 export interface Config {
   mode: Mode
@@ -42,12 +42,12 @@ export interface Config {
   baseUrlDerived: boolean
   dataDir: string
   keyDir: string
+  /** Who keeps root and epoch keys, and how long they live. */
+  keys: { driver: KeyDriverSetting; epochMs: number; rootMs: number | undefined; backupCycleMs: number }
   /** An outside PostgreSQL; undefined starts the embedded one. */
   databases: { url: string; ownerUrl: string; keysUrl: string; keysOwnerUrl: string } | undefined
   /** Folders of the failure domains by site; undefined places them in the data folder. */
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
-  /** Buckets of both sites instead of folders. */
-  buckets: BucketSiteSetting[] | undefined
   uploadLimitBytes: number
   mail: { smtpUrl: string; from: string } | undefined
   sms: GatewaySetting | undefined
@@ -127,6 +127,69 @@ export const settings = {
     zh: '密钥目录，权限须为 0700，不得位于数据目录内；默认为数据目录旁的同名 -keys 目录。请与数据分开备份。',
     en: 'Folder of the root key, mode 0700, never inside the data folder; by default its sibling with `-keys` appended. Back it up apart from the data.',
   },
+  YINXIN_KEY_DRIVER: {
+    schema: z.enum(['file', 'pkcs11', 'vault']),
+    default: 'file',
+    zh: '根密钥与期密钥的保管方式：file 密钥目录，pkcs11 硬件令牌，vault 兼容 HashiCorp Vault transit 的密钥服务，见 [keys](../operations/keys.md)。首次启动后不可更改。',
+    en: 'Who keeps root and epoch keys: `file`, the key folder; `pkcs11`, a hardware token; `vault`, a key service compatible with HashiCorp Vault transit, see [keys](../operations/keys.md). Fixed by the first start.',
+  },
+  YINXIN_KEY_PREFIX: {
+    schema: text.regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be letters, digits, - and _'),
+    default: 'yinxin',
+    zh: '令牌或密钥服务中密钥名称的前缀；多套系统共用时须不同。',
+    en: 'Begins the names of the keys in a token or key service; different for each installation that shares one.',
+  },
+  YINXIN_KEY_EPOCH_DAYS: {
+    schema: wholeNumber(1, 365),
+    default: '7',
+    zh: '期密钥的更换周期（天）。',
+    en: 'Days after which a new epoch key takes over.',
+  },
+  YINXIN_KEY_ROOT_DAYS: {
+    schema: wholeNumber(1, 3650),
+    zh: '根密钥的更换周期（天）；不设置则仅由 yinxin keys rotate root 更换。',
+    en: 'Days after which a new root key takes over; unset leaves it to `yinxin keys rotate root`.',
+  },
+  YINXIN_KEY_BACKUP_CYCLE_DAYS: {
+    schema: wholeNumber(0, 365),
+    default: '7',
+    zh: '旧密钥停用后保留的天数，应不少于密钥库一个完整备份周期；届满即销毁，更早的备份随之失效。',
+    en: "Days for which a key that nothing hangs on any more is kept, at least one full cycle of the key store's backups; then it is destroyed, and older backups die with it.",
+  },
+  YINXIN_PKCS11_MODULE: {
+    schema: text,
+    zh: 'PKCS#11 模块的路径；YINXIN_KEY_DRIVER=pkcs11 时必填。',
+    en: 'Path of the PKCS#11 module; needed with YINXIN_KEY_DRIVER=pkcs11.',
+  },
+  YINXIN_PKCS11_TOKEN: { schema: text, zh: '令牌的标签。', en: 'Label of the token.' },
+  YINXIN_PKCS11_PIN_FILE: {
+    schema: text,
+    zh: '令牌 PIN 所在的文件，不得对所有人可读。',
+    en: 'File that holds the PIN of the token, not readable to everybody.',
+  },
+  YINXIN_VAULT_URL: {
+    schema: httpUrl.transform((url) => url.replace(/\/+$/, '')),
+    zh: '密钥服务的地址；YINXIN_KEY_DRIVER=vault 时必填，除本机外须为 https。',
+    en: 'Address of the key service; needed with YINXIN_KEY_DRIVER=vault, https unless on this machine.',
+  },
+  YINXIN_VAULT_MOUNT: {
+    schema: text.regex(/^[\w/-]+$/, 'must be a path'),
+    default: 'transit',
+    zh: 'transit 引擎的挂载路径。',
+    en: 'Where the transit engine is mounted.',
+  },
+  YINXIN_VAULT_NAMESPACE: { schema: text, zh: '命名空间。', en: 'Namespace, where there are any.' },
+  YINXIN_VAULT_TOKEN_FILE: {
+    schema: text,
+    zh: '访问令牌所在的文件，每次调用时重新读取；与 AppRole 二选一。',
+    en: 'File that holds the access token, read anew for each call; instead of AppRole.',
+  },
+  YINXIN_VAULT_ROLE_ID: { schema: text, zh: 'AppRole 的 role_id。', en: 'The role_id of AppRole.' },
+  YINXIN_VAULT_SECRET_ID_FILE: {
+    schema: text,
+    zh: 'AppRole 的 secret_id 所在的文件。',
+    en: 'File that holds the secret_id of AppRole.',
+  },
   YINXIN_DATABASE_URL: {
     schema: postgresUrl,
     secret: true,
@@ -161,14 +224,6 @@ export const settings = {
     zh: '灾备站点的三个存储目录（逗号分隔）；默认在数据目录内。',
     en: 'Three folders of the recovery site, separated by commas; by default in the data folder.',
   },
-  YINXIN_STORAGE_DRIVER: {
-    schema: z.enum(['folders', 's3']),
-    default: 'folders',
-    zh: '合同密文存放处：folders 为目录或磁盘，s3 为两地的 S3 兼容对象存储，见 [storage-s3](../operations/storage-s3.md)。',
-    en: 'Where encrypted contracts lie: `folders` or disks, or `s3`, buckets of S3-compatible object storage in two regions, see [storage-s3](../operations/storage-s3.md).',
-  },
-  ...bucketSettings('YINXIN_S3_PRIMARY', '主站点', 'of the primary site'),
-  ...bucketSettings('YINXIN_S3_RECOVERY', '容灾站点', 'of the recovery site'),
   YINXIN_UPLOAD_LIMIT_BYTES: {
     schema: wholeNumber(1, 2_000_000_000),
     default: '100000000',
@@ -271,45 +326,6 @@ export const settings = {
   },
 } satisfies Record<string, Setting>
 
-function bucketSettings<Prefix extends string>(prefix: Prefix, zh: string, en: string) {
-  const made: Record<string, Setting> = {
-    [`${prefix}_ENDPOINT`]: {
-      schema: httpUrl,
-      zh: `${zh}对象存储的 S3 接口地址；YINXIN_STORAGE_DRIVER=s3 时必填。`,
-      en: `Address of the S3 interface ${en}; needed with YINXIN_STORAGE_DRIVER=s3.`,
-    },
-    [`${prefix}_REGION`]: { schema: text, zh: `${zh}的区域名称。`, en: `Name of the region ${en}.` },
-    [`${prefix}_BUCKETS`]: {
-      schema: list.pipe(
-        z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be names of buckets')),
-      ),
-      zh: `${zh}的存储桶：三个（逗号分隔，各为一个故障域），或一个（以前缀 a/、b/、c/ 分为三份）。须已建立。`,
-      en: `Buckets ${en}, which must exist: three, separated by commas, each a failure domain; or one, which holds three copies under the prefixes a/, b/ and c/.`,
-    },
-    [`${prefix}_PREFIX`]: {
-      schema: text.regex(/^[\w./-]+$/, 'must be a path'),
-      zh: `${zh}桶内的公共前缀。`,
-      en: `Path inside the buckets ${en} below which everything lies.`,
-    },
-    [`${prefix}_KEY_ID`]: { schema: text, zh: `${zh}的访问密钥编号。`, en: `Access key id ${en}.` },
-    [`${prefix}_SECRET_FILE`]: {
-      schema: text,
-      zh: `${zh}访问密钥所在的文件。`,
-      en: `File that holds the secret access key ${en}.`,
-    },
-    [`${prefix}_PATH_STYLE`]: {
-      schema: z.enum(['0', '1']).transform((value) => value === '1'),
-      default: '0',
-      zh: `为 1 时${zh}以 endpoint/bucket 访问，而非 bucket.endpoint；自建存储通常需要。`,
-      en: `Set to 1, the buckets ${en} are reached as endpoint/bucket instead of bucket.endpoint; storage of one's own usually needs it.`,
-    },
-  }
-  return made as Record<
-    `${Prefix}_${'ENDPOINT' | 'REGION' | 'BUCKETS' | 'PREFIX' | 'KEY_ID' | 'SECRET_FILE' | 'PATH_STYLE'}`,
-    Setting
-  >
-}
-
 function gatewaySettings<Prefix extends string>(prefix: Prefix, zh: string, en: string, page: string) {
   const link = `[${page}](${page}.md)`
   const made: Record<string, Setting> = {
@@ -377,9 +393,9 @@ export function readConfig(
     baseUrlDerived: baseUrl === undefined,
     dataDir,
     keyDir,
+    keys: readKeys(value, problems),
     databases: readDatabases(value, problems),
     sites: readSites(value, problems),
-    buckets: readBuckets(value, problems),
     uploadLimitBytes: value('YINXIN_UPLOAD_LIMIT_BYTES'),
     mail: smtpUrl === undefined ? undefined : { smtpUrl, from: value('YINXIN_MAIL_FROM') },
     sms: readGateway('YINXIN_SMS', value, problems),
@@ -459,6 +475,68 @@ function readDatabases(value: Value, problems: string[]): Config['databases'] {
   return { url, ownerUrl, keysUrl, keysOwnerUrl }
 }
 
+function readKeys(value: Value, problems: string[]): Config['keys'] {
+  const dayMs = 86_400_000
+  const rootDays = value<number | undefined>('YINXIN_KEY_ROOT_DAYS')
+  return {
+    driver: readKeyDriver(value, problems),
+    epochMs: value<number>('YINXIN_KEY_EPOCH_DAYS') * dayMs,
+    rootMs: rootDays === undefined ? undefined : rootDays * dayMs,
+    backupCycleMs: value<number>('YINXIN_KEY_BACKUP_CYCLE_DAYS') * dayMs,
+  }
+}
+
+function readKeyDriver(value: Value, problems: string[]): KeyDriverSetting {
+  const kind = value<'file' | 'pkcs11' | 'vault' | undefined>('YINXIN_KEY_DRIVER') ?? 'file'
+  const prefix = value<string>('YINXIN_KEY_PREFIX')
+  const given = (name: keyof typeof settings) => value<string | undefined>(name)
+  for (const [name, driver] of [
+    ['YINXIN_PKCS11_MODULE', 'pkcs11'],
+    ['YINXIN_VAULT_URL', 'vault'],
+  ] as const) {
+    if (given(name) !== undefined && kind !== driver)
+      problems.push(`${name} needs YINXIN_KEY_DRIVER=${driver}`)
+  }
+  if (kind === 'pkcs11') {
+    const [module, token, pinFile] = [
+      given('YINXIN_PKCS11_MODULE'),
+      given('YINXIN_PKCS11_TOKEN'),
+      given('YINXIN_PKCS11_PIN_FILE'),
+    ]
+    if (module && token && pinFile)
+      return { kind, module: resolve(module), token, pinFile: resolve(pinFile), prefix }
+    problems.push(
+      'YINXIN_KEY_DRIVER=pkcs11 needs YINXIN_PKCS11_MODULE, YINXIN_PKCS11_TOKEN and YINXIN_PKCS11_PIN_FILE',
+    )
+  }
+  if (kind === 'vault') {
+    const url = given('YINXIN_VAULT_URL')
+    const auth = readVaultAuth(given)
+    if (url !== undefined && !/^https:|^http:\/\/(localhost|127\.|\[::1\])/.test(url))
+      problems.push('YINXIN_VAULT_URL must be https:// unless it is on this machine')
+    const mount = value<string>('YINXIN_VAULT_MOUNT')
+    if (url !== undefined && auth !== undefined)
+      return { kind, url, mount, prefix, namespace: given('YINXIN_VAULT_NAMESPACE'), auth }
+    problems.push(
+      'YINXIN_KEY_DRIVER=vault needs YINXIN_VAULT_URL and either YINXIN_VAULT_TOKEN_FILE or YINXIN_VAULT_ROLE_ID with YINXIN_VAULT_SECRET_ID_FILE',
+    )
+  }
+  return { kind: 'file' }
+}
+
+function readVaultAuth(given: (name: keyof typeof settings) => string | undefined) {
+  const [tokenFile, roleId, secretIdFile] = [
+    given('YINXIN_VAULT_TOKEN_FILE'),
+    given('YINXIN_VAULT_ROLE_ID'),
+    given('YINXIN_VAULT_SECRET_ID_FILE'),
+  ]
+  if (tokenFile !== undefined && roleId === undefined && secretIdFile === undefined)
+    return { tokenFile: resolve(tokenFile) }
+  if (tokenFile === undefined && roleId !== undefined && secretIdFile !== undefined)
+    return { roleId, secretIdFile: resolve(secretIdFile) }
+  return undefined
+}
+
 function readSites(value: Value, problems: string[]): Config['sites'] {
   const primary = value<string[] | undefined>('YINXIN_PRIMARY_SITE_DIRS')
   const recovery = value<string[] | undefined>('YINXIN_RECOVERY_SITE_DIRS')
@@ -473,57 +551,6 @@ function readSites(value: Value, problems: string[]): Config['sites'] {
     { site: 'primary', folders: folders.slice(0, 3) },
     { site: 'recovery', folders: folders.slice(3) },
   ]
-}
-
-function readBuckets(value: Value, problems: string[]): Config['buckets'] {
-  const sites = [
-    { site: 'primary', prefix: 'YINXIN_S3_PRIMARY' },
-    { site: 'recovery', prefix: 'YINXIN_S3_RECOVERY' },
-  ] as const
-  if (value<string>('YINXIN_STORAGE_DRIVER') === 'folders') {
-    const idle = sites.find(({ prefix }) => value<string | undefined>(`${prefix}_ENDPOINT`) !== undefined)
-    if (idle) problems.push(`${idle.prefix}_ENDPOINT needs YINXIN_STORAGE_DRIVER=s3`)
-    return undefined
-  }
-  if (value<unknown>('YINXIN_PRIMARY_SITE_DIRS') !== undefined)
-    problems.push('YINXIN_PRIMARY_SITE_DIRS is for YINXIN_STORAGE_DRIVER=folders')
-  const settings = sites.flatMap(({ site, prefix }) => readBucketSite(site, prefix, value, problems) ?? [])
-  const places = settings.flatMap((one) => one.buckets.map((name) => `${one.endpoint} ${name} ${one.prefix}`))
-  if (new Set(places).size !== places.length)
-    problems.push('YINXIN_S3_PRIMARY_BUCKETS and YINXIN_S3_RECOVERY_BUCKETS name the same place')
-  return settings
-}
-
-function readBucketSite(
-  site: BucketSiteSetting['site'],
-  prefix: 'YINXIN_S3_PRIMARY' | 'YINXIN_S3_RECOVERY',
-  value: Value,
-  problems: string[],
-): BucketSiteSetting | undefined {
-  const endpoint = value<string | undefined>(`${prefix}_ENDPOINT`)
-  const region = value<string | undefined>(`${prefix}_REGION`)
-  const buckets = value<string[] | undefined>(`${prefix}_BUCKETS`)
-  const keyId = value<string | undefined>(`${prefix}_KEY_ID`)
-  const secretFile = value<string | undefined>(`${prefix}_SECRET_FILE`)
-  if (!endpoint || !region || !buckets || !keyId || !secretFile) {
-    problems.push(
-      `YINXIN_STORAGE_DRIVER=s3 needs ${prefix}_ENDPOINT, ${prefix}_REGION, ${prefix}_BUCKETS, ${prefix}_KEY_ID and ${prefix}_SECRET_FILE`,
-    )
-    return undefined
-  }
-  if (buckets.length !== 1 && new Set(buckets).size !== 3)
-    problems.push(`${prefix}_BUCKETS must name one bucket or three different ones`)
-  const path = (value<string | undefined>(`${prefix}_PREFIX`) ?? '').replace(/^\/+|\/+$/g, '')
-  return {
-    site,
-    endpoint,
-    region,
-    buckets,
-    prefix: path === '' ? '' : `${path}/`,
-    keyId,
-    secretFile: resolve(secretFile),
-    pathStyle: value(`${prefix}_PATH_STYLE`),
-  }
 }
 
 function readGateway(prefix: 'YINXIN_SMS' | 'YINXIN_IDENTITY', value: Value, problems: string[]) {
