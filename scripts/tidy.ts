@@ -28,7 +28,7 @@ export const ROOM_ORDER = [
 ]
 
 const LINES_WARNED = 500
-const SKIPPED = new Set(['node_modules', '.git', 'dist', '.data', '.data-keys', '.cache', 'reference'])
+const SKIPPED = new Set(['node_modules', '.git', 'dist', '.data', '.data-keys', '.data-keysdb', '.cache', 'reference'])
 const VAGUE = /^(utils?|helpers?|common|shared|misc|managers?|index)$/
 
 /** Computation only: neither files nor network. */

@@ -12,8 +12,8 @@ import { createCa } from './ca/ca.ts'
 import { addCaRoutes } from './ca/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { openDb } from './db/db.ts'
-import type { DatabaseUrls } from './db/provision.ts'
+import { type DbCopy, openDb } from './db/db.ts'
+import type { FollowingUrls } from './db/databases.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
 import { createEvidence } from './evidence/evidence.ts'
@@ -55,7 +55,9 @@ import { createWebhooks } from './webhooks/webhooks.ts'
 
 export interface AppDeps {
   config: Config
-  urls: DatabaseUrls
+  urls: FollowingUrls
+  /** Where the databases' copies stand, measured when asked; none with databases of somebody else's. */
+  dbCopies?: () => Promise<DbCopy[]>
   clock: Clock
   log: Log
   /** For tests that end the process between two steps of a signing. */
@@ -63,7 +65,14 @@ export interface AppDeps {
 }
 
 /** Builds the platform over migrated databases. Nothing runs and nothing listens yet. */
-export async function createApp({ config, urls, clock, log, faults = {} }: AppDeps) {
+export async function createApp({
+  config,
+  urls,
+  dbCopies = async () => [],
+  clock,
+  log,
+  faults = {},
+}: AppDeps) {
   // Ground: the two databases, work that outlives a request, facts that flow upward.
   const onConnectionLost = (error: Error) => log.warn({ err: error }, 'database connection lost')
   const db = openDb({ url: urls.url, onConnectionLost })
@@ -255,6 +264,7 @@ export async function createApp({ config, urls, clock, log, faults = {} }: AppDe
     db,
     jobs,
     outbox,
+    dbCopies,
     kms,
     storage,
     audit,

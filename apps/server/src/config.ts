@@ -59,6 +59,13 @@ export interface Config {
   /** Undefined founds a development certificate authority. */
   caOrganization: string | undefined
   /** Keys of event certificates, one per signing act. */
+  /** Copies and backups of the embedded database. */
+  databaseCopies: {
+    counts: { primary: number; recovery: number }
+    folders: { dataDir: string; recoveryDir: string; keysDir: string; keysRecoveryDir: string }
+    sync: { onLoss: 'wait' | 'degrade'; waitMs: number }
+    backups: { everyMs: number; walEveryMs: number; keptDays: number; keysKeptDays: number }
+  }
   eventKeyAlgorithm: 'ecdsa-p256-sha256' | 'rsa-pkcs1-sha256'
   /** Outside timestamp authorities in order of preference; none uses the platform's own. */
   tsaUrls: string[]
@@ -229,6 +236,65 @@ export const settings = {
     default: '100000000',
     zh: '单个上传文件的字节上限。',
     en: 'Largest file that may be uploaded, in bytes.',
+  YINXIN_DB_COPIES: {
+    schema: text
+      .regex(/^[12]\+[0-2]$/, 'must be the copies of the two sites, like 1+1 or 2+2')
+      .transform((value) => ({ primary: Number(value[0]), recovery: Number(value[2]) })),
+    default: '1+1',
+    zh: '内置数据库的副本数：主站点+容灾站点，主库与密钥库相同；2+2 为每站点两份，1+0 为不设副本。',
+    en: 'Copies of the embedded databases, main and keys alike: primary site + recovery site. 2+2 makes two in each, 1+0 none beside the database itself.',
+  },
+  YINXIN_DB_RECOVERY_DIR: {
+    schema: text,
+    zh: '容灾站点中主库副本、日志归档与备份的目录，应位于另一站点的磁盘；默认在数据目录内。',
+    en: "Folder of the main database's copies, log archive and backups in the recovery site, best on a disk of that site; by default in the data folder.",
+  },
+  YINXIN_KEYS_DB_DIR: {
+    schema: text,
+    zh: '密钥库的目录，不得位于数据目录内；默认为数据目录旁的同名 -keysdb 目录。',
+    en: 'Folder of the keys database, never inside the data folder; by default its sibling with `-keysdb` appended.',
+  },
+  YINXIN_KEYS_DB_RECOVERY_DIR: {
+    schema: text,
+    zh: '容灾站点中密钥库副本与备份的目录，不得与主库的同在一处；默认在密钥库目录内。',
+    en: 'Folder of the keys database in the recovery site, never together with the main one; by default in the folder of the keys database.',
+  },
+  YINXIN_DB_SYNC_LOSS: {
+    schema: z.enum(['wait', 'degrade']),
+    default: 'wait',
+    zh: '另一站点无副本确认时：wait 提交等待至时限后以“未确认”结束；degrade 时限后告警并仅以本站点提交。',
+    en: 'When no copy in the other site confirms: `wait` lets commits end unconfirmed after the limit; `degrade` raises an alarm after it and goes on with this site alone.',
+  },
+  YINXIN_DB_SYNC_WAIT_SECONDS: {
+    schema: wholeNumber(1, 29),
+    default: '10',
+    zh: '提交等待另一站点确认的时限（秒）。',
+    en: 'Seconds that a commit waits for the other site.',
+  },
+  YINXIN_BACKUP_EVERY_HOURS: {
+    schema: wholeNumber(1, 24 * 31),
+    default: '24',
+    zh: '两次数据库基础备份之间的小时数。',
+    en: 'Hours between two base backups of the databases.',
+  },
+  YINXIN_WAL_ARCHIVE_SECONDS: {
+    schema: wholeNumber(1, 3600),
+    default: '10',
+    zh: '日志归档的间隔秒数；即只剩归档时最多损失的时间。',
+    en: 'Seconds between two looks of the log archive: what is lost at most when nothing but the archive remains.',
+  },
+  YINXIN_BACKUP_KEPT_DAYS: {
+    schema: wholeNumber(1, 3650),
+    default: '30',
+    zh: '主库备份与日志的保留天数，其间任一时刻均可恢复。',
+    en: 'Days for which backups and log of the main database are kept; any moment within can be restored.',
+  },
+  YINXIN_KEYS_BACKUP_KEPT_DAYS: {
+    schema: wholeNumber(1, 3650),
+    default: '7',
+    zh: '密钥库备份的保留天数；宜短，过期后已销毁的密钥不再存在于任何备份。',
+    en: 'Days for which backups of the keys database are kept; short, because a destroyed key lives in them until then.',
+  },
   },
   YINXIN_SMTP_URL: {
     schema: text.regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://'),
@@ -442,6 +508,8 @@ function readValues(environment: Environment, problems: string[]): Map<string, u
     const given = environment[name]?.trim() || setting.default
     if (given === undefined) continue
     const parsed = setting.schema.safeParse(given)
+  const databaseCopies = readDatabaseCopies(value, dataDir, problems)
+
     if (parsed.success) values.set(name, parsed.data)
     else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
   }
@@ -457,6 +525,7 @@ const OTHER_VARIABLES = new Set([
 ])
 
 type Value = <T>(name: keyof typeof settings) => T
+    databaseCopies,
 
 function readDatabases(value: Value, problems: string[]): Config['databases'] {
   const url = value<string | undefined>('YINXIN_DATABASE_URL')
@@ -538,6 +607,43 @@ function readVaultAuth(given: (name: keyof typeof settings) => string | undefine
 }
 
 function readSites(value: Value, problems: string[]): Config['sites'] {
+function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): Config['databaseCopies'] {
+  const folder = (name: keyof typeof settings) => {
+    const given = value<string | undefined>(name)
+    return given === undefined ? undefined : resolve(given)
+  }
+  const keysDir = folder('YINXIN_KEYS_DB_DIR') ?? join(dirname(dataDir), `${basename(dataDir)}-keysdb`)
+  const recoveryDir = folder('YINXIN_DB_RECOVERY_DIR') ?? join(dataDir, 'db-recovery')
+  const keysRecoveryDir = folder('YINXIN_KEYS_DB_RECOVERY_DIR') ?? join(keysDir, 'db-recovery')
+  for (const [name, path] of [
+    ['YINXIN_KEYS_DB_DIR', keysDir],
+    ['YINXIN_KEYS_DB_RECOVERY_DIR', keysRecoveryDir],
+  ] as const) {
+    for (const main of [dataDir, recoveryDir]) {
+      if (isInside(path, main)) {
+        problems.push(
+          `${name} must not lie inside ${main}: the keys database and the main one share no backup`,
+        )
+      }
+    }
+  }
+  const hourMs = 3_600_000
+  return {
+    counts: value('YINXIN_DB_COPIES'),
+    folders: { dataDir, recoveryDir, keysDir, keysRecoveryDir },
+    sync: {
+      onLoss: value('YINXIN_DB_SYNC_LOSS'),
+      waitMs: value<number>('YINXIN_DB_SYNC_WAIT_SECONDS') * 1000,
+    },
+    backups: {
+      everyMs: value<number>('YINXIN_BACKUP_EVERY_HOURS') * hourMs,
+      walEveryMs: value<number>('YINXIN_WAL_ARCHIVE_SECONDS') * 1000,
+      keptDays: value('YINXIN_BACKUP_KEPT_DAYS'),
+      keysKeptDays: value('YINXIN_KEYS_BACKUP_KEPT_DAYS'),
+    },
+  }
+}
+
   const primary = value<string[] | undefined>('YINXIN_PRIMARY_SITE_DIRS')
   const recovery = value<string[] | undefined>('YINXIN_RECOVERY_SITE_DIRS')
   if (!primary && !recovery) return undefined

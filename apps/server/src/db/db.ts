@@ -5,10 +5,11 @@
 import { Kysely, type Transaction } from 'kysely'
 import pg from 'pg'
 import { Refusal } from '#src/errors.ts'
-import { actingFor, isStalePlan, leanDialect, oneStatement } from './driver.ts'
+import { actingFor, CommitUnconfirmed, isStalePlan, leanDialect, oneStatement } from './driver.ts'
 import { refuse } from './errors.ts'
 
-export { later } from './driver.ts'
+export { hereOnly, later } from './driver.ts'
+export type { ClusterName, DbCopy } from './copies.ts'
 
 /**
  * An open transaction with no tables in its type; a room types it: `const t = tx.withTables<SealTables>()`.
@@ -33,8 +34,15 @@ export interface Db {
   close(): Promise<void>
 }
 
+/** Where a database is reached: an address, or what tells it now, because a promotion moves it. */
+export type UrlSource = string | (() => string)
+
+export function currentUrl(source: UrlSource): string {
+  return typeof source === 'string' ? source : source()
+}
+
 export interface DbOptions {
-  url: string
+  url: UrlSource
   /** Connections per role. */
   poolSize?: number
   statementTimeoutMs?: number
@@ -83,7 +91,7 @@ function openPool(options: DbOptions, role: string): Kysely<unknown> {
 export function openRolePool(options: DbOptions, role: string, more: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({
     ...more,
-    connectionString: options.url,
+    Client: followingClient(options.url),
     application_name: role.replace('_', '-'),
     options: `-c role=${role}`,
     max: options.poolSize ?? 10,
@@ -99,6 +107,15 @@ export function openRolePool(options: DbOptions, role: string, more: pg.PoolConf
   })
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
+}
+
+/** Asks at every new connection where the database is now. */
+function followingClient(url: UrlSource): typeof pg.Client {
+  return class extends pg.Client {
+    constructor(config?: pg.ClientConfig) {
+      super({ ...config, connectionString: currentUrl(url) })
+    }
+  }
 }
 
 /** bigint becomes a number, refused beyond 2^53; a date stays the text it is, because it has no time zone. */
@@ -130,6 +147,7 @@ const CONNECTION_TEXTS =
 /** Turns the loss of the database into a refusal; everything else passes as it is. */
 export function translateDatabaseError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Refusal) return error
+  if (error instanceof CommitUnconfirmed) return refuse('commit_unconfirmed', {}, error)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   // Classes 08 connection, 57P01–57P03 shutdown and start, 53 out of resources; 57014 statement and 55P03 lock timeout.
   // A database reached by its socket is missing as a file while it is down.

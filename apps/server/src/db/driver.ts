@@ -83,6 +83,27 @@ export async function later<Row>(
   }
 }
 
+/**
+ * Committed on this server, while no copy in the other site has confirmed it: the wait was cancelled. The change
+ * is there and stays unless this server is lost before a copy has caught up.
+ */
+export class CommitUnconfirmed extends Error {
+  override readonly name = 'CommitUnconfirmed'
+}
+
+/** What PostgreSQL says, as a warning beside a successful answer, when the wait for a copy is cancelled. */
+const UNCONFIRMED = /canceling (the )?wait for synchronous replication/
+
+/**
+ * Lets this transaction commit without the copy in the other site: for sessions, counters and the like, whose
+ * loss together with this server would hurt nobody. Never for anything a person or a program was promised.
+ */
+export async function hereOnly(tx: Kysely<unknown>): Promise<void> {
+  await tx.executeQuery(localCommit)
+}
+const localCommit = CompiledQuery.raw('set local synchronous_commit = local')
+opening.add(localCommit)
+
 interface LeanConnection extends DatabaseConnection {
   begin(): void
   end(command: 'commit' | 'rollback'): Promise<void>
@@ -119,6 +140,11 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
   /** In a transaction of one statement: its end, once the statement is on its way. */
   let isSingle = false
   let ending: Promise<{ command: string }> | undefined
+  /** Set by a warning that came with the answer of a commit. */
+  let isUnconfirmed = false
+  client.on('notice', ({ message }) => {
+    if (message !== undefined && UNCONFIRMED.test(message)) isUnconfirmed = true
+  })
   /** Plans of before a change of tables are left behind under their old names. */
   let generation = 0
 
@@ -201,6 +227,7 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
       unheard = []
       isSingle = false
       ending = undefined
+      isUnconfirmed = false
     },
     async end(command) {
       if (command === 'rollback') waiting = []
@@ -213,7 +240,11 @@ function openConnection(client: pg.PoolClient, nameOf: (text: string) => string 
         const answer = await (ending ?? together(() => client.query(command)))
         // A block that an error has aborted answers COMMIT with ROLLBACK.
         if (command === 'commit' && answer.command === 'ROLLBACK') throw new AbortedTransactionError()
+        if (command === 'commit' && isUnconfirmed) {
+          throw new CommitUnconfirmed('committed here; no copy in the other site has confirmed it')
+        }
       } catch (error) {
+        if (error instanceof CommitUnconfirmed) throw error
         if (!(error instanceof AbortedTransactionError)) isBroken = true
         throw (await cause(unheard)) ?? error
       }

@@ -16,4 +16,9 @@ export const refuse = defineRefusals({
     zh: '数据库繁忙，操作超时，未做任何更改，请稍后重试。',
     en: 'The database is busy and the operation ran out of time. Nothing was changed; try again shortly.',
   },
+  commit_unconfirmed: {
+    kind: 'unavailable',
+    zh: '操作已写入本站点，但另一站点的副本尚未确认，结果未定。请用同一幂等键重试以查询结果，不要换键重发。',
+    en: 'The operation was written here, but no copy in the other site has confirmed it: its outcome is open. Repeat it with the same idempotency key to learn the result; do not send it anew under another key.',
+  },
 })

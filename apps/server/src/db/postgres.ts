@@ -4,7 +4,19 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chown,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
@@ -27,6 +39,14 @@ export interface PostgresOptions {
   durable?: boolean
   /** Pause before a PostgreSQL that died is started again. */
   restartDelayMs?: number
+  /** The superuser's password of an existing cluster, for one of its copies. */
+  secret?: string
+  /** A copy that follows another instance: never initialised here, and begun also while it does not answer yet. */
+  standby?: () => boolean
+  /** Refuses to make a new, empty cluster where one must be. */
+  existing?: boolean
+  /** Settings beside the usual ones; asked for at every start of the process. */
+  settings?: () => Record<string, string>
 }
 
 export interface ManagedPostgres {
@@ -40,6 +60,13 @@ export interface ManagedPostgres {
   pid(): number | undefined
   /** True when a PostgreSQL left over by a killed server had to be stopped first. */
   readonly recovered: boolean
+  /** The cluster's own folder, where its files lie. */
+  readonly dataFolder: string
+  readonly place: PostgresPlace
+  /** Ends the process now and for good, as a crash would; resolves when it is gone. */
+  fence(): Promise<void>
+  /** Ends it cleanly and starts it again with the settings of now. */
+  restart(): Promise<void>
   /** Fast shutdown: open transactions are rolled back, everything committed is on disk. */
   stop(): Promise<void>
 }
@@ -47,29 +74,37 @@ export interface ManagedPostgres {
 /** Starts the cluster of `dataDir`; refuses when another live server owns it. */
 export async function startPostgres(options: PostgresOptions): Promise<ManagedPostgres> {
   const place = await findPlace(options.dataDir)
-  const password = await secretOf(options.dataDir)
   const data = join(place.folder, 'data')
-  await initialise(place, data, password)
+  const exists = await hasCluster(data)
+  if (!exists && (options.existing || options.standby?.())) {
+    throw new Error(`the database that belongs to ${options.dataDir} is not there: ${data} holds no cluster`)
+  }
+  const password = await secretOf(options.dataDir, options.secret)
+  if (!exists) await initialise(place, data, password)
   const first = await startFirst(place, data, password, options)
   const { port, recovered } = first
   let { child, lock }: { child: ChildProcess; lock: pg.Client | undefined } = first
 
   let stopping = false
   let restart: Promise<void> = Promise.resolve()
+  let isRestarting = false
+  const ending = new AbortController()
   const watch = (watched: ChildProcess) => {
     watched.once('exit', (code, signal) => {
-      if (stopping) return
+      if (stopping || isRestarting || watched !== child) return
       options.onEvent?.('postgres.ended', { code, signal })
       restart = revive()
     })
   }
   const revive = async () => {
     for (let attempt = 0; !stopping; attempt++) {
-      await wait(Math.max(options.restartDelayMs ?? 0, Math.min(200 * 2 ** attempt, 5000)))
+      const delayMs = Math.max(options.restartDelayMs ?? 0, Math.min(200 * 2 ** attempt, 5000))
+      await wait(delayMs, undefined, { signal: ending.signal }).catch(() => undefined)
       if (stopping) return
       try {
-        child = await startChild(place, data, port, password, options)
-        lock = await takeLock(port, password)
+        const next = await startChild(place, data, port, password, options)
+        child = next
+        if (!stopping) lock = await takeLock(port, password).catch(whenStandby(options))
         watch(child)
         options.onEvent?.('postgres.restarted', { attempt })
         return
@@ -86,9 +121,40 @@ export async function startPostgres(options: PostgresOptions): Promise<ManagedPo
     socketFolder: socketFolderOf(place),
     password,
     recovered,
+    dataFolder: data,
+    place,
+    async fence() {
+      stopping = true
+      ending.abort()
+      if (child.exitCode === null && child.signalCode === null) {
+        const ended = once(child, 'exit')
+        child.kill('SIGKILL')
+        await ended
+      }
+      await restart
+      await lock?.end().catch(() => undefined)
+      // A restart that was under way may have begun another process meanwhile.
+      await stopChild(child)
+      await untilBackendsEnded(data)
+    },
+    async restart() {
+      if (stopping) throw new Error('this PostgreSQL was stopped')
+      isRestarting = true
+      try {
+        await restart
+        await lock?.end().catch(() => undefined)
+        await stopChild(child)
+        child = await startChild(place, data, port, password, options)
+        lock = await takeLock(port, password).catch(whenStandby(options))
+        watch(child)
+      } finally {
+        isRestarting = false
+      }
+    },
     pid: () => (child.exitCode === null && child.signalCode === null ? child.pid : undefined),
     async stop() {
       stopping = true
+      ending.abort()
       await restart
       await lock?.end().catch(() => undefined)
       await stopChild(child)
@@ -110,12 +176,12 @@ function socketFolderOf({ folder }: PostgresPlace): string | undefined {
 async function startFirst(place: PostgresPlace, data: string, password: string, options: PostgresOptions) {
   let recovered = false
   for (let attempt = 1; ; attempt++) {
-    if (await stopOrphan(data, password, options.dataDir)) recovered = true
+    if (await stopOrphan(data, password, options)) recovered = true
     const port = await freePort()
     try {
       const child = await startChild(place, data, port, password, options)
-      const lock = await takeLock(port, password)
-      if (lock) return { child, lock, port, recovered }
+      const lock = await takeLock(port, password).catch(whenStandby(options))
+      if (lock || options.standby?.()) return { child, lock, port, recovered }
       await stopChild(child)
       throw inUse(options.dataDir)
     } catch (error) {
@@ -131,12 +197,13 @@ function inUse(dataDir: string): Error {
   )
 }
 
-async function secretOf(dataDir: string): Promise<string> {
+async function secretOf(dataDir: string, given: string | undefined): Promise<string> {
   const path = join(dataDir, 'postgres-secret')
   const existing = await readFile(path, 'utf8').catch(() => undefined)
-  if (existing !== undefined) return existing.trim()
+  if (existing !== undefined && (given === undefined || existing.trim() === given)) return existing.trim()
+  if (existing !== undefined) await rm(path)
   try {
-    const secret = newToken()
+    const secret = given ?? newToken()
     await writeFile(path, `${secret}\n`, { mode: 0o600, flag: 'wx' })
     return secret
   } catch {
@@ -145,9 +212,38 @@ async function secretOf(dataDir: string): Promise<string> {
   }
 }
 
+/** A standby that still recovers takes no lock; whoever holds its primary owns it. */
+function whenStandby(options: PostgresOptions): (error: unknown) => undefined {
+  return (error) => {
+    if (!options.standby?.()) throw error
+  }
+}
+
+async function hasCluster(data: string): Promise<boolean> {
+  return (await stat(join(data, 'PG_VERSION')).catch(() => undefined)) !== undefined
+}
+
+/** Backends of a postmaster that was killed end by themselves a moment later; until then they may still write. */
+async function untilBackendsEnded(data: string): Promise<void> {
+  if (process.platform !== 'linux') return await wait(1000)
+  const deadline = performance.now() + STOP_TIMEOUT_MS
+  const real = await realpath(data)
+  const isHeld = async () => {
+    for (const pid of await readdir('/proc')) {
+      if (!/^\d+$/.test(pid)) continue
+      const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '')
+      if (folder === real) return true
+    }
+    return false
+  }
+  while (await isHeld()) {
+    if (performance.now() > deadline) throw new Error(`processes of the killed PostgreSQL still hold ${data}`)
+    await wait(20)
+  }
+}
+
 /** Builds the cluster beside its place and renames it in, so that a crash never leaves half a cluster. */
 async function initialise(place: PostgresPlace, data: string, password: string): Promise<void> {
-  if ((await stat(join(data, 'PG_VERSION')).catch(() => undefined)) !== undefined) return
   const partial = join(place.folder, `data.partial-${newToken(6)}`)
   const passwordFile = `${partial}.secret`
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
@@ -175,7 +271,7 @@ async function initialise(place: PostgresPlace, data: string, password: string):
     if (code !== 0) throw new Error(`initdb failed (${code}): ${complaint}`)
     await rename(partial, data).catch(async (error: unknown) => {
       // Another starter finished first; its cluster is as good as ours.
-      if ((await stat(join(data, 'PG_VERSION')).catch(() => undefined)) === undefined) throw error
+      if (!(await hasCluster(data))) throw error
     })
   } finally {
     await rm(passwordFile, { force: true })
@@ -192,7 +288,7 @@ function childEnvironment(): NodeJS.ProcessEnv {
  * A kill -9 of the server leaves PostgreSQL running. It is stopped (fast, so that the transactions of the dead
  * server let go of their locks) and started anew as our own child. A postmaster with a living owner is left alone.
  */
-async function stopOrphan(data: string, password: string, dataDir: string): Promise<boolean> {
+async function stopOrphan(data: string, password: string, options: PostgresOptions): Promise<boolean> {
   const pidFile = join(data, 'postmaster.pid')
   const lines = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n')
   const pid = Number(lines[0])
@@ -207,10 +303,11 @@ async function stopOrphan(data: string, password: string, dataDir: string): Prom
   while (await isPostmaster(pid, data)) {
     if (performance.now() > deadline) throw new Error(`PostgreSQL ${pid} of ${data} neither answers nor ends`)
     const lock = await takeLock(port, password).catch(() => null)
-    if (lock === undefined) throw inUse(dataDir)
-    if (lock !== null) {
+    if (lock === undefined) throw inUse(options.dataDir)
+    // Its primary is ours already, so a standby that still recovers is nobody else's.
+    if (lock !== null || options.standby?.()) {
       process.kill(pid, 'SIGINT')
-      await lock.end().catch(() => undefined)
+      await lock?.end().catch(() => undefined)
       while (await isPostmaster(pid, data)) {
         if (performance.now() > deadline) throw new Error(`PostgreSQL ${pid} of ${data} does not stop`)
         await wait(50)
@@ -221,6 +318,12 @@ async function stopOrphan(data: string, password: string, dataDir: string): Prom
     await wait(100)
   }
   return true
+}
+
+/** Ends a process that a killed server left on the folder of a copy; the primary must be ours already. */
+export async function stopLeftover(dataDir: string, password: string): Promise<boolean> {
+  const place = await findPlace(dataDir)
+  return await stopOrphan(join(place.folder, 'data'), password, { dataDir, standby: () => true })
 }
 
 async function isPostmaster(pid: number, data: string): Promise<boolean> {
@@ -260,6 +363,7 @@ async function startChild(
     ...(options.durable === false
       ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '64MB' }
       : { fsync: 'on', synchronous_commit: 'on' }),
+    ...options.settings?.(),
   }
   await mkdir(options.dataDir, { recursive: true })
   const logPath = join(options.dataDir, 'postgres.log')
@@ -290,11 +394,13 @@ async function startChild(
           `PostgreSQL did not start (${failed ?? child.exitCode ?? child.signalCode}); see ${logPath}`,
         )
       }
-      const client = await connect(port, password).catch(() => undefined)
-      if (client) {
+      const client = await connect(port, password).catch((error: { code?: string }) => error.code)
+      if (typeof client === 'object') {
         await client.end()
         return child
       }
+      // 57P03: it recovers, and a standby does so until its primary has sent what it needs.
+      if (options.standby?.() && client === '57P03') return child
       if (performance.now() > deadline) {
         await stopChild(child)
         throw new Error(`PostgreSQL did not answer within ${START_TIMEOUT_MS / 1000} s; see ${logPath}`)

@@ -16,11 +16,19 @@ export const SERVER_LOGIN = 'yinxin_server'
 export const MAIN_ROLES = ['yinxin_app', 'yinxin_worker', 'yinxin_queue']
 export const KEYS_ROLES = ['yinxin_worker']
 
-/** Creates what is missing: the login with its password, and the two databases. */
+export const DATABASE_NAMES = { main: 'yinxin', keys: 'yinxin_keys' }
+
+/** Creates what is missing: the login with its password, and both databases in one cluster. */
 export async function provision(
   postgres: Address,
-  names: { main: string; keys: string } = { main: 'yinxin', keys: 'yinxin_keys' },
+  names: { main: string; keys: string } = DATABASE_NAMES,
 ): Promise<DatabaseUrls> {
+  await provisionDatabases(postgres, [names.main, names.keys])
+  return databaseUrls(postgres, names)
+}
+
+/** The same for the databases of one cluster. */
+export async function provisionDatabases(postgres: Address, names: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: superuserUrl(postgres, 'postgres') })
   await client.connect()
   try {
@@ -30,26 +38,29 @@ export async function provision(
     await client.query(
       `alter role ${login} password ${client.escapeLiteral(serverPassword(postgres.password))}`,
     )
-    for (const name of [names.main, names.keys]) {
+    for (const name of names) {
       const existing = await client.query('select 1 from pg_database where datname = $1', [name])
       if (existing.rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`)
     }
   } finally {
     await client.end()
   }
-  return databaseUrls(postgres, names)
 }
 
-export function databaseUrls(postgres: Address, names: { main: string; keys: string }): DatabaseUrls {
+export function databaseUrls(
+  postgres: Address,
+  names: { main: string; keys: string },
+  keysPostgres: Address = postgres,
+): DatabaseUrls {
   return {
     url: urlFor(postgres, SERVER_LOGIN, serverPassword(postgres.password), names.main),
     ownerUrl: superuserUrl(postgres, names.main),
-    keysUrl: urlFor(postgres, SERVER_LOGIN, serverPassword(postgres.password), names.keys),
-    keysOwnerUrl: superuserUrl(postgres, names.keys),
+    keysUrl: urlFor(keysPostgres, SERVER_LOGIN, serverPassword(keysPostgres.password), names.keys),
+    keysOwnerUrl: superuserUrl(keysPostgres, names.keys),
   }
 }
 
-type Address = Pick<ManagedPostgres, 'host' | 'port' | 'password'> &
+export type Address = Pick<ManagedPostgres, 'host' | 'port' | 'password'> &
   Partial<Pick<ManagedPostgres, 'socketFolder'>> & { superuser?: string }
 
 export function superuserUrl(postgres: Address, database: string): string {

@@ -14,7 +14,7 @@ import {
 } from 'graphile-worker'
 import { sql } from 'kysely'
 import type { z } from 'zod'
-import { later, openRolePool, type Tx } from '#src/db/db.ts'
+import { later, openRolePool, type Tx, type UrlSource } from '#src/db/db.ts'
 import type { Log } from '#src/log.ts'
 import { createRunnerPresence } from './presence.ts'
 
@@ -55,7 +55,7 @@ export interface Jobs {
 }
 
 export interface JobsOptions {
-  url: string
+  url: UrlSource
   log: Log
   /** Jobs at a time in this process. */
   concurrency?: number

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import pg from 'pg'
+import { currentUrl, type UrlSource } from '#src/db/db.ts'
 import { newToken } from '#src/ids.ts'
 import type { Log } from '#src/log.ts'
 
@@ -27,7 +28,7 @@ export function createRunnerPresence({
   pool,
   log,
 }: {
-  url: string
+  url: UrlSource
   pool: pg.Pool
   log: Log
 }): RunnerPresence {
@@ -68,7 +69,11 @@ export function createRunnerPresence({
   return {
     events,
     async begin() {
-      client = new pg.Client({ connectionString: url, options: '-c role=yinxin_queue', keepAlive: true })
+      client = new pg.Client({
+        connectionString: currentUrl(url),
+        options: '-c role=yinxin_queue',
+        keepAlive: true,
+      })
       client.on('error', () => undefined)
       await client.connect()
       await client.query('select pg_advisory_lock($1::int, $2::int)', [PRESENCE_LOCK, runnerKey])
