@@ -72,6 +72,7 @@ export {
   signPrepared,
 } from './sign-pdf.ts'
 export { type FontSubset, subsetFont } from './subset.ts'
+export { drawSvg } from './svg.ts'
 export { chineseDate, drawText, type TextOptions } from './text.ts'
 export { type Font, parseFont } from './truetype.ts'
 export { type VerifyOptions, verifyPdf } from './verify.ts'

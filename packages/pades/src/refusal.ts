@@ -23,6 +23,7 @@ export type PdfRefusalCode =
   | 'contents_too_small'
   | 'bad_font'
   | 'bad_image'
+  | 'svg_unsupported'
   | 'bad_drawing'
 
 const TEXTS: Record<PdfRefusalCode, readonly [zh: string, en: string]> = {
@@ -52,6 +53,7 @@ const TEXTS: Record<PdfRefusalCode, readonly [zh: string, en: string]> = {
   contents_too_small: ['预留给签名的空间不足', 'The space reserved for the signature is too small'],
   bad_font: ['字体文件无法使用', 'The font file cannot be used'],
   bad_image: ['图片无法使用', 'The image cannot be used'],
+  svg_unsupported: ['SVG 含有不支持的内容', 'The SVG holds something that is not drawn'],
   bad_drawing: ['无法绘制：参数不合要求', 'The drawing cannot be made from these values'],
 }
 

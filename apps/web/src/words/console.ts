@@ -416,13 +416,10 @@ export const consoleWords = {
   changes_other: ['内容被改动', 'The contents were changed'],
   pageChanges: ['签署之后的页面变化', 'Pages changed after signing'],
   pageChangesLead: [
-    '左边是此前的样子，右边是此后的样子，不同之处用红框标出。',
-    'Before on the left, after on the right; what differs is framed in red.',
+    '每页此前与此后的样子，不同之处用红框标出。',
+    'Each page before and after; what differs is framed in red.',
   ],
-  pageChangesSigned: [
-    '另有 {count} 页只是加上了后续签名。',
-    '{count} more pages only gained later signatures.',
-  ],
+  pageChangesSigned: ['只加上了后续签名的页：{count}', 'Pages that only gained later signatures: {count}'],
   pageChangesMore: ['再显示 {count} 页', 'Show {count} more'],
   pageChangesOf: ['第 {page} 页', 'Page {page}'],
   pageChangesAdded: ['后来加入的页', 'added later'],
