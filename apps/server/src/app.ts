@@ -45,7 +45,7 @@ import { createSignTasks } from './sign-tasks/sign-tasks.ts'
 import { createPackages } from './signing/package.ts'
 import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashHook, createSigning } from './signing/signing.ts'
-import { createStorage, defaultSites } from './storage/storage.ts'
+import { createStorage, defaultSites, openBucketSites } from './storage/storage.ts'
 import { addTimestampRoutes } from './timestamps/routes.ts'
 import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
@@ -93,7 +93,9 @@ export async function createApp({
     ),
     rules,
   })
-  const sites = config.sites ?? defaultSites(config.dataDir)
+  const sites = config.buckets
+    ? openBucketSites(config.buckets, { clock, log })
+    : (config.sites ?? defaultSites(config.dataDir))
   const storage = createStorage({ db, clock, log, kms, sites, jobs })
   const ca = await createCa({
     db,

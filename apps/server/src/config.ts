@@ -30,6 +30,19 @@ export type KeyDriverSetting =
       auth: { tokenFile: string } | { roleId: string; secretIdFile: string }
     }
 
+/** Object storage of one site: three buckets, or one that holds three failure domains under prefixes. */
+export interface BucketSiteSetting {
+  site: 'primary' | 'recovery'
+  endpoint: string
+  region: string
+  buckets: string[]
+  /** Ends in a slash unless empty. */
+  prefix: string
+  keyId: string
+  secretFile: string
+  pathStyle: boolean
+}
+
 export interface Config {
   mode: Mode
   roles: Role[]
@@ -48,6 +61,8 @@ export interface Config {
   databases: { url: string; ownerUrl: string; keysUrl: string; keysOwnerUrl: string } | undefined
   /** Folders of the failure domains by site; undefined places them in the data folder. */
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
+  /** Buckets of both sites instead of folders. */
+  buckets: BucketSiteSetting[] | undefined
   uploadLimitBytes: number
   mail: { smtpUrl: string; from: string } | undefined
   sms: GatewaySetting | undefined
@@ -231,6 +246,14 @@ export const settings = {
     zh: '灾备站点的三个存储目录（逗号分隔）；默认在数据目录内。',
     en: 'Three folders of the recovery site, separated by commas; by default in the data folder.',
   },
+  YINXIN_STORAGE_DRIVER: {
+    schema: z.enum(['folders', 's3']),
+    default: 'folders',
+    zh: '合同密文存放处：folders 为目录或磁盘，s3 为两地的 S3 兼容对象存储，见 [storage-s3](../operations/storage-s3.md)。',
+    en: 'Where encrypted contracts lie: `folders` or disks, or `s3`, buckets of S3-compatible object storage in two regions, see [storage-s3](../operations/storage-s3.md).',
+  },
+  ...bucketSettings('YINXIN_S3_PRIMARY', '主站点', 'of the primary site'),
+  ...bucketSettings('YINXIN_S3_RECOVERY', '容灾站点', 'of the recovery site'),
   YINXIN_UPLOAD_LIMIT_BYTES: {
     schema: wholeNumber(1, 2_000_000_000),
     default: '100000000',
@@ -392,6 +415,45 @@ export const settings = {
   },
 } satisfies Record<string, Setting>
 
+function bucketSettings<Prefix extends string>(prefix: Prefix, zh: string, en: string) {
+  const made: Record<string, Setting> = {
+    [`${prefix}_ENDPOINT`]: {
+      schema: httpUrl,
+      zh: `${zh}对象存储的 S3 接口地址；YINXIN_STORAGE_DRIVER=s3 时必填。`,
+      en: `Address of the S3 interface ${en}; needed with YINXIN_STORAGE_DRIVER=s3.`,
+    },
+    [`${prefix}_REGION`]: { schema: text, zh: `${zh}的区域名称。`, en: `Name of the region ${en}.` },
+    [`${prefix}_BUCKETS`]: {
+      schema: list.pipe(
+        z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be names of buckets')),
+      ),
+      zh: `${zh}的存储桶：三个（逗号分隔，各为一个故障域），或一个（以前缀 a/、b/、c/ 分为三份）。须已建立。`,
+      en: `Buckets ${en}, which must exist: three, separated by commas, each a failure domain; or one, which holds three copies under the prefixes a/, b/ and c/.`,
+    },
+    [`${prefix}_PREFIX`]: {
+      schema: text.regex(/^[\w./-]+$/, 'must be a path'),
+      zh: `${zh}桶内的公共前缀。`,
+      en: `Path inside the buckets ${en} below which everything lies.`,
+    },
+    [`${prefix}_KEY_ID`]: { schema: text, zh: `${zh}的访问密钥编号。`, en: `Access key id ${en}.` },
+    [`${prefix}_SECRET_FILE`]: {
+      schema: text,
+      zh: `${zh}访问密钥所在的文件。`,
+      en: `File that holds the secret access key ${en}.`,
+    },
+    [`${prefix}_PATH_STYLE`]: {
+      schema: z.enum(['0', '1']).transform((value) => value === '1'),
+      default: '0',
+      zh: `为 1 时${zh}以 endpoint/bucket 访问，而非 bucket.endpoint；自建存储通常需要。`,
+      en: `Set to 1, the buckets ${en} are reached as endpoint/bucket instead of bucket.endpoint; storage of one's own usually needs it.`,
+    },
+  }
+  return made as Record<
+    `${Prefix}_${'ENDPOINT' | 'REGION' | 'BUCKETS' | 'PREFIX' | 'KEY_ID' | 'SECRET_FILE' | 'PATH_STYLE'}`,
+    Setting
+  >
+}
+
 function gatewaySettings<Prefix extends string>(prefix: Prefix, zh: string, en: string, page: string) {
   const link = `[${page}](${page}.md)`
   const made: Record<string, Setting> = {
@@ -462,6 +524,7 @@ export function readConfig(
     keys: readKeys(value, problems),
     databases: readDatabases(value, problems),
     sites: readSites(value, problems),
+    buckets: readBuckets(value, problems),
     uploadLimitBytes: value('YINXIN_UPLOAD_LIMIT_BYTES'),
     mail: smtpUrl === undefined ? undefined : { smtpUrl, from: value('YINXIN_MAIL_FROM') },
     sms: readGateway('YINXIN_SMS', value, problems),
@@ -657,6 +720,57 @@ function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): 
     { site: 'primary', folders: folders.slice(0, 3) },
     { site: 'recovery', folders: folders.slice(3) },
   ]
+}
+
+function readBuckets(value: Value, problems: string[]): Config['buckets'] {
+  const sites = [
+    { site: 'primary', prefix: 'YINXIN_S3_PRIMARY' },
+    { site: 'recovery', prefix: 'YINXIN_S3_RECOVERY' },
+  ] as const
+  if (value<string>('YINXIN_STORAGE_DRIVER') === 'folders') {
+    const idle = sites.find(({ prefix }) => value<string | undefined>(`${prefix}_ENDPOINT`) !== undefined)
+    if (idle) problems.push(`${idle.prefix}_ENDPOINT needs YINXIN_STORAGE_DRIVER=s3`)
+    return undefined
+  }
+  if (value<unknown>('YINXIN_PRIMARY_SITE_DIRS') !== undefined)
+    problems.push('YINXIN_PRIMARY_SITE_DIRS is for YINXIN_STORAGE_DRIVER=folders')
+  const settings = sites.flatMap(({ site, prefix }) => readBucketSite(site, prefix, value, problems) ?? [])
+  const places = settings.flatMap((one) => one.buckets.map((name) => `${one.endpoint} ${name} ${one.prefix}`))
+  if (new Set(places).size !== places.length)
+    problems.push('YINXIN_S3_PRIMARY_BUCKETS and YINXIN_S3_RECOVERY_BUCKETS name the same place')
+  return settings
+}
+
+function readBucketSite(
+  site: BucketSiteSetting['site'],
+  prefix: 'YINXIN_S3_PRIMARY' | 'YINXIN_S3_RECOVERY',
+  value: Value,
+  problems: string[],
+): BucketSiteSetting | undefined {
+  const endpoint = value<string | undefined>(`${prefix}_ENDPOINT`)
+  const region = value<string | undefined>(`${prefix}_REGION`)
+  const buckets = value<string[] | undefined>(`${prefix}_BUCKETS`)
+  const keyId = value<string | undefined>(`${prefix}_KEY_ID`)
+  const secretFile = value<string | undefined>(`${prefix}_SECRET_FILE`)
+  if (!endpoint || !region || !buckets || !keyId || !secretFile) {
+    problems.push(
+      `YINXIN_STORAGE_DRIVER=s3 needs ${prefix}_ENDPOINT, ${prefix}_REGION, ${prefix}_BUCKETS, ${prefix}_KEY_ID and ${prefix}_SECRET_FILE`,
+    )
+    return undefined
+  }
+  if (buckets.length !== 1 && new Set(buckets).size !== 3)
+    problems.push(`${prefix}_BUCKETS must name one bucket or three different ones`)
+  const path = (value<string | undefined>(`${prefix}_PREFIX`) ?? '').replace(/^\/+|\/+$/g, '')
+  return {
+    site,
+    endpoint,
+    region,
+    buckets,
+    prefix: path === '' ? '' : `${path}/`,
+    keyId,
+    secretFile: resolve(secretFile),
+    pathStyle: value(`${prefix}_PATH_STYLE`),
+  }
 }
 
 function readGateway(prefix: 'YINXIN_SMS' | 'YINXIN_IDENTITY', value: Value, problems: string[]) {
