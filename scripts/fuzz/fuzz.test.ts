@@ -1,12 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { verifyPdf } from '@yinxin/pades'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { appendUpdate } from '../../packages/pades/test-files.ts'
 import { createTestPki } from '../../packages/pades/test-pki.ts'
 import { caseOf } from './cases.ts'
 import { fuzzPades } from './run.ts'
+import { randomOf } from './mutate.ts'
+import { appendRevision } from './revisions.ts'
 import { hashOf, makeSamples, type Sample, type Samples } from './samples.ts'
-import { FalseAccept, makeChecks } from './targets.ts'
+import { FalseAccept, FalseAlarm, makeChecks } from './targets.ts'
 
 const at = new Date(Date.now() - 3_600_000)
 const folder = mkdtempSync(join(tmpdir(), 'yinxin-fuzz-'))
@@ -62,7 +66,9 @@ describe('a case', () => {
     const targets = new Set(
       Array.from({ length: 200 }, (_, index) => caseOf(samples, 3, index).sample.target),
     )
-    expect([...targets].sort()).toEqual(['certificate', 'cms', 'crl', 'pdf', 'timestamp'])
+    expect([...targets].sort()).toEqual(
+      ['certificate', 'cms', 'crl', 'csr', 'est', 'ocsp', 'pdf', 'revision', 'timestamp'].sort(),
+    )
   })
 })
 
@@ -72,13 +78,14 @@ describe('the checks', () => {
     for (const sample of samples.list) checks[sample.target](sample.bytes, sample)
   })
 
-  it.each(['pdf', 'cms', 'timestamp', 'crl'] as const)(
+  it.each(['pdf', 'cms', 'timestamp', 'crl', 'ocsp', 'csr', 'est'] as const)(
     'call an accepted %s that nobody made a false accept',
     (target) => {
       // For checks that know of other samples only, a real signature is one that nobody made.
+      const same = target === 'est' ? ['est', 'csr', 'certificate'] : [target]
       const strangers = {
         ...samples,
-        list: samples.list.filter((one) => one.target !== target),
+        list: samples.list.filter((one) => !same.includes(one.target)),
         signed: new Set<string>(),
       }
       const sample = ownOf(target)
@@ -94,11 +101,62 @@ describe('the checks', () => {
     if (foreign) makeChecks(strangers, new Date()).certificate(foreign, sample)
   })
 
+  it.each(['other', 'annotations', 'form'] as const)(
+    'call it a false accept when a revision with a change up to "%s" is said to have none',
+    (expectation) => {
+      const sample = ownOf('revision')
+      const revised = { expectation, changes: ['something was changed'] }
+      expect(() => makeChecks(samples, new Date()).revision(sample.bytes, sample, revised)).toThrow(
+        FalseAccept,
+      )
+    },
+  )
+
+  it('call it a false alarm when a revision that changed nothing is said to change something', () => {
+    const sample = ownOf('revision')
+    const bytes = appendUpdate(sample.bytes, { 4: '<</Length 0>>\nstream\n\nendstream' })
+    const revised = { expectation: 'same', changes: ['nothing was changed'] } as const
+    expect(() => makeChecks(samples, new Date()).revision(bytes, sample, revised)).toThrow(FalseAlarm)
+  })
+
+  it('know the root that SM2 samples lead to', () => {
+    const sample = samples.list.find(({ target, root }) => target === 'certificate' && root)
+    if (!sample?.root) throw new Error('no SM2 certificate')
+    const strangers = {
+      ...samples,
+      list: samples.list.filter((one) => one.target !== 'certificate' || one === sample),
+    }
+    const unknown = {
+      ...strangers,
+      list: strangers.list.map((one) =>
+        one === sample ? { ...one, target: 'crl' as const, bytes: ownOf('crl').bytes } : one,
+      ),
+    }
+    expect(() => makeChecks(unknown, new Date()).certificate(sample.bytes, sample)).toThrow(FalseAccept)
+  })
+
   it('see a changed byte in a signed range', () => {
     const sample = ownOf('pdf')
     const other = { ...sample, bytes: sample.bytes.slice() }
     other.bytes[20] = (other.bytes[20] ?? 0) ^ 1
     // The file is good; it is the sample that differs from it, which the check cannot tell apart.
     expect(() => makeChecks(samples, new Date()).pdf(sample.bytes, other)).toThrow(/signed byte changed/)
+  })
+})
+
+describe('a revision', () => {
+  it('of every kind is appended correctly: nothing of the file before is touched, and readers find it whole', () => {
+    const files = samples.list.filter(({ target }) => target === 'revision')
+    const seen = new Set<string>()
+    for (let index = 0; index < 500; index++) {
+      const random = randomOf(17, index)
+      const { bytes } = random.pick(files)
+      const revised = appendRevision(bytes, random)
+      if (!revised) continue
+      seen.add(revised.change)
+      expect(Buffer.compare(revised.bytes.subarray(0, bytes.length), bytes)).toBe(0)
+      expect(verifyPdf(revised.bytes).repaired).toBe(false)
+    }
+    expect(seen.size).toBe(17)
   })
 })

@@ -10,7 +10,7 @@ export interface FuzzOptions {
   readonly seed: number
   readonly forMs: number
   readonly folder: string
-  /** A case that takes longer hangs. */
+  /** A case that takes longer hangs, whatever else the machine does. */
   readonly deadlineMs?: number
   /** The thread that runs the cases; another one in tests of this watch itself. */
   readonly worker?: URL
@@ -21,7 +21,7 @@ export interface FuzzFinding {
   readonly index: number
   readonly target: Target
   readonly sample: string
-  /** `hang`, `memory`, `FalseAccept`, or the name of the error. */
+  /** `hang`, `slow`, `memory`, `FalseAccept`, `FalseAlarm`, or the name of the error. */
   readonly kind: string
   readonly message: string
   /** The input, saved. */
@@ -34,6 +34,9 @@ export interface FuzzResult {
 }
 
 const ENOUGH = 20
+/** Of computing in one case: more is as good as a hang for whoever waits. */
+const COMPUTING_MS = 2000
+const DEADLINE_MS = 20_000
 const MEMORY_MB = 1024
 
 export async function fuzzPades(options: FuzzOptions): Promise<FuzzResult> {
@@ -58,11 +61,19 @@ function oneWorker(
   part: { from: number; atMs: number; until: number },
   note: (found: WorkerFinding) => void,
 ): Promise<number> {
-  const deadlineMs = options.deadlineMs ?? 5000
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS
   const progress = new SharedArrayBuffer(8)
   const current = new Int32Array(progress)
   Atomics.store(current, 0, -1)
-  const order: WorkerOrder = { samples, seed: options.seed, from: part.from, atMs: part.atMs, progress }
+  const { seed } = options
+  const order: WorkerOrder = {
+    samples,
+    seed,
+    from: part.from,
+    atMs: part.atMs,
+    limitMs: COMPUTING_MS,
+    progress,
+  }
   return new Promise((resolve, reject) => {
     const worker = new Worker(options.worker ?? new URL('./worker.ts', import.meta.url), {
       workerData: order,
@@ -98,12 +109,15 @@ function oneWorker(
 }
 
 function save(samples: Samples, { seed, folder }: FuzzOptions, found: WorkerFinding): FuzzFinding {
-  const { sample, bytes } = caseOf(samples, seed, found.index)
+  const { sample, bytes, revised } = caseOf(samples, seed, found.index)
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${seed}-${found.index}.${sample.target}`)
   writeFileSync(file, bytes)
   writeFileSync(`${file}.original`, sample.bytes)
   const finding = { seed, index: found.index, target: sample.target, sample: sample.name, kind: found.kind }
-  writeFileSync(`${file}.json`, `${JSON.stringify({ ...finding, message: found.message }, undefined, 2)}\n`)
+  writeFileSync(
+    `${file}.json`,
+    `${JSON.stringify({ ...finding, message: found.message, revised }, undefined, 2)}\n`,
+  )
   return { ...finding, message: found.message, file }
 }

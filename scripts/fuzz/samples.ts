@@ -2,13 +2,29 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { extendPdf, PdfRefusal, type PdfVerification, signPdf, verifyPdf } from '@yinxin/pades'
-import { parseSignedData } from '@yinxin/pki'
+import {
+  extendPdf,
+  PdfRefusal,
+  type PdfVerification,
+  prepareAppearance,
+  signPdf,
+  verifyPdf,
+} from '@yinxin/pades'
+import {
+  answerOcspRequest,
+  buildCertificateRequest,
+  buildOcspRequest,
+  estCertificatesBody,
+  estEnrollRequest,
+  nameValue,
+  parseCertificate,
+  parseSignedData,
+} from '@yinxin/pki'
 import { corpusFolder, pdfFiles } from '../../packages/pades/corpus.ts'
 import { appendUpdate, samplePdf } from '../../packages/pades/test-files.ts'
 import { createTestPki, type TestPki } from '../../packages/pades/test-pki.ts'
 
-export type Target = 'pdf' | 'cms' | 'certificate' | 'timestamp' | 'crl'
+export type Target = 'pdf' | 'revision' | 'cms' | 'certificate' | 'timestamp' | 'crl' | 'ocsp' | 'csr' | 'est'
 
 export interface Sample {
   readonly target: Target
@@ -22,6 +38,10 @@ export interface Sample {
   readonly covered?: readonly (readonly [number, number])[]
   /** How many signatures and timestamps it has. */
   readonly signatures?: number
+  /** The root it leads to, where that is not the samples' own. */
+  readonly root?: Uint8Array
+  /** Of whom an OCSP response speaks, or what was asked for when EST answered with this. */
+  readonly about?: Uint8Array
 }
 
 /** Plain data, so that it may be handed to a thread. */
@@ -49,12 +69,91 @@ export async function makeSamples(at: Date): Promise<Samples> {
     const sample = readable(() => pdfSample(basename(path), bytes, false, signed))
     if (sample) list.push(sample)
   }
-  const bodies = [pki.rsa, pki.p256].flatMap(({ certificates }) => certificates)
-  for (const [i, bytes] of bodies.entries())
-    list.push({ target: 'certificate', name: `certificate-${i}`, bytes, own: true })
-  list.push({ target: 'crl', name: 'crl', bytes: pki.crl(at), own: true })
+  list.push(...(await revisionSamples(pki, at)))
+  list.push(...authoritySamples(pki, at, 'p256'))
+  const sm2 = createTestPki(at, { algorithm: 'sm2-sm3' })
+  const signer = sm2.issue('sm2-sm3', '王小明')
+  const guomi = { ...sm2, p256: signer, rsa: signer }
+  const signedBySm2 = await signPdf(samplePdf(), {
+    ...signer,
+    placements: [],
+    signingTime: at,
+    timestamp: sm2.timestamp,
+  })
+  list.push({ ...pdfSample('sm2.pdf', signedBySm2, true, signed), root: sm2.root })
+  for (const one of [...partsOf('sm2.pdf', signedBySm2), ...authoritySamples(guomi, at, 'sm2')])
+    list.push({ ...one, root: sm2.root })
   // Plain copies: slices of a Buffer would share their memory with it.
   return { root: pki.root, list: list.map((one) => ({ ...one, bytes: new Uint8Array(one.bytes) })), signed }
+}
+
+/** What an authority issues and answers. */
+function authoritySamples(pki: TestPki, at: Date, name: string): Sample[] {
+  const own = true
+  const list: Sample[] = [pki.rsa, pki.p256]
+    .flatMap(({ certificates }) => certificates)
+    .map((bytes, i) => ({ target: 'certificate', name: `certificate-${name}-${i}`, bytes, own }))
+  list.push({ target: 'crl', name: `crl-${name}`, bytes: pki.crl(at), own })
+  const [leaf = pki.root] = pki.p256.certificates
+  const issuer = parseCertificate(pki.root)
+  const question = buildOcspRequest({ certificates: [{ certificate: parseCertificate(leaf), issuer }] })
+  for (const [i, revokedAt] of [undefined, at].entries()) {
+    const bytes = answerOcspRequest(question, pki.responder(at, revokedAt))
+    list.push({ target: 'ocsp', name: `ocsp-${name}-${i}`, bytes, own, about: leaf })
+  }
+  const subject = { C: 'CN', CN: nameValue(parseCertificate(leaf).subject, 'CN') ?? '' }
+  const request = buildCertificateRequest({ subject }, pki.p256.signer)
+  list.push({ target: 'csr', name: `csr-${name}`, bytes: request, own })
+  const { body = '' } = estEnrollRequest({ origin: 'https://ca.example' }, request)
+  list.push({ target: 'est', name: `est-request-${name}`, bytes: Buffer.from(body), own, about: request })
+  const answer = estCertificatesBody([leaf]).body
+  list.push({ target: 'est', name: `est-answer-${name}`, bytes: Buffer.from(answer), own, about: request })
+  return list
+}
+
+/** Files with everything that a later revision could change: text, a font, a form field, a seal, an annotation. */
+async function revisionSamples(pki: TestPki, at: Date): Promise<Sample[]> {
+  const seal = prepareAppearance({
+    widthPt: 40,
+    heightPt: 40,
+    operators: '1 0 0 RG 1 1 38 38 re S',
+    resources: [],
+    objects: [],
+  })
+  const rich = {
+    page: '/Annots[10 0 R 12 0 R]',
+    catalog: '/AcroForm<</Fields[10 0 R]/DA(/F1 0 Tf 0 g)>>',
+    extra: {
+      10: '<</Type/Annot/Subtype/Widget/FT/Tx/T(amount)/V(1)/Rect[10 10 90 30]/P 3 0 R/AP<</N 11 0 R>>>>',
+      11: '<</Type/XObject/Subtype/Form/BBox[0 0 80 20]/Length 12>>\nstream\n0 0 9 9 re f\nendstream',
+      12: '<</Type/Annot/Subtype/Square/Rect[200 10 290 30]/P 3 0 R>>',
+    },
+  }
+  const visible = [{ page: 0, rect: { x: 1, y: 1, width: 2, height: 2 }, appearance: seal }]
+  const options = { ...pki.p256, placements: visible, signingTime: at, timestamp: pki.timestamp }
+  const files: Record<string, Uint8Array> = {}
+  for (const form of ['table', 'stream', 'hybrid'] as const) {
+    const once = await signPdf(samplePdf({ ...rich, form, pages: 2 }), options)
+    files[`${form}.pdf`] = once
+    files[`${form}-twice.pdf`] = await signPdf(once, { ...options, ...pki.rsa })
+  }
+  for (const certify of [1, 2, 3] as const)
+    files[`certified-${certify}.pdf`] = await signPdf(samplePdf(rich), { ...options, certify })
+  files['lta.pdf'] = await extendPdf(await signPdf(samplePdf(rich), options), {
+    level: 'B-LTA',
+    timestamp: pki.timestamp,
+    validationData: () => ({ crls: [pki.crl(at)] }),
+  })
+  return Object.entries(files).map(([name, bytes]) => {
+    const { signatures, documentTimestamps } = verifyPdf(bytes)
+    return {
+      target: 'revision',
+      name,
+      bytes,
+      own: true,
+      signatures: signatures.length + documentTimestamps.length,
+    }
+  })
 }
 
 async function ownFiles(pki: TestPki, at: Date): Promise<Record<string, Uint8Array>> {
