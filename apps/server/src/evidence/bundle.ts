@@ -27,6 +27,7 @@ import {
   readNodes,
   timestampedCheckpoint,
 } from './log-store.ts'
+import { type ContentKeys, openOpenings } from './openings.ts'
 
 export interface BundleRequest {
   taskId: string
@@ -39,22 +40,32 @@ export interface BundleRequest {
   environment: JsonObject
   /** Which openings of commitments the receiver may have. */
   mayOpen: (disclosure: Disclosure) => boolean
+  /** Only this party's key opens the commitments; any key that lives when not said. */
+  partyId?: string
 }
 
 const EVENTS_MAX = 50_000
 
-export function createBundles({ db, clock, log }: { db: Db; clock: Clock; log: TransparencyLog }) {
+export interface BundleDeps {
+  db: Db
+  clock: Clock
+  log: TransparencyLog
+  keys: ContentKeys
+}
+
+export function createBundles({ db, clock, log, keys }: BundleDeps) {
   /** 1. integrate, 2. collect and prove, 3. bind the manifest to the log, 4. stream. */
   return async function bundle(request: BundleRequest): Promise<AsyncIterable<Uint8Array>> {
     await log.integrate()
     const collected = await db.work((tx) => collect(tx, request.taskId))
+    const disclosures = await openOpenings(keys, request.taskId, collected.openings, request.partyId)
     const prepared = prepareBundle({
       taskId: request.taskId,
       title: request.title,
       createdAt: clock.now(),
       documents: request.documents,
       events: collected.events,
-      disclosures: collected.disclosures.filter(request.mayOpen),
+      disclosures: disclosures.filter(request.mayOpen),
       log: {
         keys: [log.vkey],
         checkpoint: collected.checkpoint.note,
@@ -90,7 +101,7 @@ export function createBundles({ db, clock, log }: { db: Db; clock: Clock; log: T
     )
     return {
       events,
-      disclosures: await readDisclosures(tx, taskId, 0, events.length - 1),
+      openings: await readDisclosures(tx, taskId, 0, events.length - 1),
       checkpoint,
       proofs: places.map((index) => ({ index, hashes: inclusionProof(index, checkpoint.size, nodes) })),
     }

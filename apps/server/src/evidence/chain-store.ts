@@ -1,6 +1,7 @@
-import type { AppendedEvent, ChainHead, Disclosure } from '@yinxin/evidence'
+import type { AppendedEvent, ChainHead } from '@yinxin/evidence'
 import { sql } from 'kysely'
 import { later, type Tx } from '#src/db/db.ts'
+import type { SealedOpening, StoredOpening } from './openings.ts'
 import type { EvidenceTables } from './tables.ts'
 
 export interface StoredEvent {
@@ -49,14 +50,14 @@ function remember(tx: Tx, taskId: string, head: () => Promise<ChainHead | null>)
 export async function insertEvents(
   tx: Tx,
   tenantId: string,
-  events: readonly { appended: AppendedEvent; disclosures: readonly Disclosure[] }[],
+  events: readonly AppendedEvent[],
+  openings: readonly SealedOpening[],
 ): Promise<void> {
-  const rows = events.map(({ appended: { event, bytes, hash } }) => ({
+  const rows = events.map(({ event, bytes, hash }) => ({
     ...event,
     entry: Buffer.from(bytes),
     hash,
   }))
-  const openings = events.flatMap(({ disclosures }) => disclosures)
   // One statement: every signature writes several events, and each round trip is time under the task's lock.
   const insertion = sql`
     with events as (
@@ -71,14 +72,13 @@ export async function insertEvents(
         ${rows.map((row) => row.hash)}::text[]
       ) as e (task_id, seq, type, at, entry, hash)
     ), openings as (
-      insert into task_event_disclosure (task_id, seq, path, tenant_id, salt, value)
-      select ${rows[0]?.taskId}::uuid, seq, path, ${tenantId}::uuid, salt, value
+      insert into task_event_disclosure (task_id, seq, path, tenant_id, sealed)
+      select ${rows[0]?.taskId}::uuid, seq, path, ${tenantId}::uuid, sealed
       from unnest(
         ${openings.map((one) => one.seq)}::integer[],
         ${openings.map((one) => one.path)}::text[],
-        ${openings.map((one) => one.salt)}::text[],
-        ${openings.map((one) => one.value)}::text[]
-      ) as o (seq, path, salt, value)
+        ${openings.map((one) => one.sealed)}::bytea[]
+      ) as o (seq, path, sealed)
     )
     insert into log_queue (task_id, seq, entry)
     select task_id, seq, entry
@@ -109,15 +109,47 @@ export async function readDisclosures(
   taskId: string,
   fromSeq: number,
   toSeq: number,
-): Promise<Disclosure[]> {
+): Promise<StoredOpening[]> {
   return await tx
     .$extendTables<EvidenceTables>()
     .selectFrom('task_event_disclosure')
-    .select(['seq', 'path', 'salt', 'value'])
+    .select(['seq', 'path', 'tenant_id', 'salt', 'value', 'sealed'])
     .where('task_id', '=', taskId)
     .where('seq', '>=', fromSeq)
     .where('seq', '<=', toSeq)
     .orderBy('seq')
     .orderBy('path')
+    .execute()
+}
+
+/** Some openings from before they were sealed, all of one task, under lock; empty when none is left. */
+export async function claimOpenOpenings(tx: Tx, limit: number) {
+  const t = tx.$extendTables<EvidenceTables>()
+  const first = await t
+    .selectFrom('task_event_disclosure')
+    .select('task_id')
+    .where('sealed', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  if (first === undefined) return []
+  return await t
+    .selectFrom('task_event_disclosure')
+    .select(['task_id', 'seq', 'path', 'tenant_id', 'salt', 'value', 'sealed'])
+    .where('task_id', '=', first.task_id)
+    .where('sealed', 'is', null)
+    .limit(limit)
+    .forUpdate()
+    .execute()
+}
+
+/** Puts the sealed form in the place of the open one. */
+export async function replaceOpening(tx: Tx, taskId: string, opening: SealedOpening): Promise<void> {
+  await tx
+    .$extendTables<EvidenceTables>()
+    .updateTable('task_event_disclosure')
+    .set({ salt: null, value: null, sealed: opening.sealed })
+    .where('task_id', '=', taskId)
+    .where('seq', '=', opening.seq)
+    .where('path', '=', opening.path)
     .execute()
 }

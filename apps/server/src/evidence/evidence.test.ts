@@ -1,4 +1,7 @@
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   decodeEntryBundle,
   decodeTile,
@@ -13,6 +16,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#src/clock.ts'
 import { type Db, openDb, type Tx } from '#src/db/db.ts'
+import { createKms, type Kms } from '#src/kms/kms.ts'
 import { createTestDatabase, type TestDatabase } from '../../../../testing/database.ts'
 import { readEvents } from './chain-store.ts'
 import { createEvidence, type Evidence } from './evidence.ts'
@@ -21,11 +25,17 @@ import { leafIndexes } from './log-store.ts'
 let database: TestDatabase
 let db: Db
 let evidence: Evidence
+let keysDb: Db
+let keyDir: string
+let kms: Kms
 let stamps = 0
 
 beforeAll(async () => {
   database = await createTestDatabase()
   db = openDb({ url: database.url })
+  keysDb = openDb({ url: database.keysUrl })
+  keyDir = await mkdtemp(join(tmpdir(), 'yinxin-evidence-'))
+  kms = await createKms({ keysDb, clock: systemClock, keyDir: join(keyDir, 'keys') })
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const signer = {
     algorithm: 'ed25519' as const,
@@ -35,7 +45,7 @@ beforeAll(async () => {
   evidence = await createEvidence({
     db,
     clock: systemClock,
-    kms: { signingKey: async () => signer },
+    kms: { ...kms, signingKey: async () => signer },
     timestamps: {
       async stamp(digest) {
         stamps += 1
@@ -45,8 +55,10 @@ beforeAll(async () => {
   })
 })
 afterAll(async () => {
-  await db.close()
+  kms.close()
+  await Promise.all([db.close(), keysDb.close()])
   await database.drop()
+  await rm(keyDir, { recursive: true, force: true })
 })
 
 async function addEvents(taskId: string, tenantId: string, count: number): Promise<void> {
@@ -79,6 +91,65 @@ describe('the evidence room', () => {
       [2, '张三'],
     ])
     expect(await db.as(stranger, (tx) => evidence.events(tx, taskId, { fromSeq: 0, limit: 10 }))).toEqual([])
+  })
+
+  it('keeps openings sealed under the key of the contract, and they die with it', async () => {
+    const [taskId, tenant] = [randomUUID(), randomUUID()]
+    await addEvents(taskId, tenant, 2)
+    const owner = new pg.Client({ connectionString: database.ownerUrl })
+    await owner.connect()
+    const stored = async () =>
+      (
+        await owner.query(
+          'select salt, value, sealed, row_to_json(d)::text as text from task_event_disclosure d where task_id = $1 order by seq',
+          [taskId],
+        )
+      ).rows
+    try {
+      for (const row of await stored()) {
+        expect(row).toMatchObject({ salt: null, value: null })
+        expect(row.text).not.toContain('张三')
+        expect(row.sealed.includes('张三')).toBe(false)
+      }
+      // As an installation from before keeps it.
+      await owner.query(
+        `insert into task_event_disclosure (task_id, seq, path, tenant_id, salt, value)
+         values ($1, 0, '/data/titleCommit', $2, '00', '旧合同')`,
+        [taskId, tenant],
+      )
+      expect(await evidence.sealOlder()).toBe(1)
+      expect(await evidence.sealOlder()).toBe(0)
+      for (const row of await stored()) expect(row.text).not.toContain('旧合同')
+      await expect(
+        owner.query(`update task_event_disclosure set sealed = 'x' where task_id = $1`, [taskId]),
+      ).rejects.toThrow(/only ever sealed/)
+
+      const events = () => db.as(tenant, (tx) => evidence.events(tx, taskId, { fromSeq: 0, limit: 10 }))
+      expect((await events()).map((event) => event.actor.name)).toEqual(['张三', '张三'])
+      await kms.destroyScopeKey(taskId)
+      const after = await events()
+      expect(after.map((event) => event.actor.name)).toEqual([undefined, undefined])
+      expect(after[0]?.actor.nameCommit).toMatch(/./)
+      // What happens afterwards is recorded with commitments that nobody can open.
+      await addEvents(taskId, tenant, 1)
+      expect((await events()).map((event) => event.actor.name)).toEqual([undefined, undefined, undefined])
+      await owner.query(
+        `insert into task_event_disclosure (task_id, seq, path, tenant_id, salt, value)
+         values ($1, 1, '/data/titleCommit', $2, '00', '旧合同')`,
+        [taskId, tenant],
+      )
+      expect(await evidence.sealOlder()).toBe(1)
+      for (const row of await stored()) expect(row.text).not.toContain('旧合同')
+      expect(
+        verifyChain(
+          (await read((tx) => readEvents(tx, taskId, 0, 10))).map((row) =>
+            parseEvent(Buffer.from(row.entry)),
+          ),
+        ),
+      ).toEqual([])
+    } finally {
+      await owner.end()
+    }
   })
 
   it('gives every leaf its place under one signed checkpoint, with valid proofs and tiles', async () => {
@@ -128,6 +199,7 @@ describe('the evidence room', () => {
       db,
       clock: systemClock,
       kms: {
+        ...kms,
         signingKey: async () => ({
           algorithm: 'ed25519',
           spki: publicKey.export({ format: 'der', type: 'spki' }),

@@ -10,9 +10,18 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import { createBundles } from './bundle.ts'
-import { insertEvents, keepHead, readDisclosures, readEvents, readHead } from './chain-store.ts'
+import {
+  claimOpenOpenings,
+  insertEvents,
+  keepHead,
+  readDisclosures,
+  readEvents,
+  readHead,
+  replaceOpening,
+} from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
 import { createLog } from './log.ts'
+import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
 import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
@@ -26,7 +35,7 @@ export interface EvidenceDeps {
   clock: Clock
   /** With it, waiting leaves enter the log every minute without being asked for. */
   jobs?: Jobs
-  kms: { signingKey(name: 'log', algorithm: 'ed25519'): Promise<Signer> }
+  kms: { signingKey(name: 'log', algorithm: 'ed25519'): Promise<Signer> } & ContentKeys
   timestamps: {
     stamp(digest: Uint8Array): Promise<{ token: Uint8Array; genTime: Date; authority: string }>
   }
@@ -58,12 +67,33 @@ export async function createEvidence(deps: EvidenceDeps) {
     await log.integrate()
   })
   deps.jobs?.schedule('evidence.integrate', '* * * * *')
+  deps.jobs?.define('evidence.seal', z.looseObject({}), async () => {
+    while ((await sealOlder()) > 0);
+  })
+  deps.jobs?.schedule('evidence.seal', '*/15 * * * *')
+
+  /** Openings from before they were sealed, those of one task at a time. */
+  async function sealOlder(): Promise<number> {
+    return await deps.db.work(async (tx) => {
+      const rows = await claimOpenOpenings(tx, 500)
+      const first = rows[0]
+      if (first === undefined) return 0
+      const task = { taskId: first.task_id, tenantId: first.tenant_id }
+      const open = await openOpenings(deps.kms, task.taskId, rows)
+      const sealed = await sealOpenings(deps.kms, task, open)
+      // Of a contract that was destroyed meanwhile nothing is kept.
+      const gone =
+        sealed.length === 0 ? open.map(({ seq, path }) => ({ seq, path, sealed: Buffer.alloc(0) })) : []
+      for (const one of [...sealed, ...gone]) await replaceOpening(tx, task.taskId, one)
+      return rows.length
+    })
+  }
 
   return {
     log,
     pages: createLogPages(deps.db),
     /** A package of everything about a task, as a stream. @throws `evidence_not_ready` */
-    bundle: createBundles({ db: deps.db, clock: deps.clock, log }),
+    bundle: createBundles({ db: deps.db, clock: deps.clock, log, keys: deps.kms }),
 
     /** A task that this transaction makes: its chain has no events yet. */
     begin(tx: Tx, taskId: string): void {
@@ -85,18 +115,32 @@ export async function createEvidence(deps: EvidenceDeps) {
         const disclosures: Disclosure[] = openings.map((one) => ({ seq: appended.event.seq, ...one }))
         return { appended, disclosures }
       })
+      // Under the contract's key, which kms has at hand here as a rule.
+      const openings = made.flatMap((one) => one.disclosures)
+      const sealed = await sealOpenings(deps.kms, { taskId, tenantId }, openings)
       keepHead(tx, taskId, head)
-      await insertEvents(tx, tenantId, made)
+      await insertEvents(
+        tx,
+        tenantId,
+        made.map((one) => one.appended),
+        sealed,
+      )
     },
 
     /**
-     * A page of a task's events. `tx` acts for the reader, so that row-level security decides what is seen.
+     * A page of a task's events. `tx` acts for the reader, so that row-level security decides what is seen; with
+     * `partyId` only that party's key opens the commitments.
      */
-    async events(tx: Tx, taskId: string, page: { fromSeq: number; limit: number }): Promise<TaskEventView[]> {
+    async events(
+      tx: Tx,
+      taskId: string,
+      page: { fromSeq: number; limit: number; partyId?: string },
+    ): Promise<TaskEventView[]> {
       const rows = await readEvents(tx, taskId, page.fromSeq, page.limit)
       const last = rows.at(-1)
       if (last === undefined) return []
-      const disclosures = await readDisclosures(tx, taskId, page.fromSeq, last.seq)
+      const stored = await readDisclosures(tx, taskId, page.fromSeq, last.seq)
+      const disclosures = await openOpenings(deps.kms, taskId, stored, page.partyId)
       const indexes = await deps.db.work((worker) => leafIndexes(worker, taskId))
       return rows.map((row) => {
         const event = discloseEvent(parseEvent(Buffer.from(row.entry, 'utf8')), disclosures)
@@ -104,6 +148,8 @@ export async function createEvidence(deps: EvidenceDeps) {
         return { seq, type, at, actor, data, hash: row.hash, logIndex: indexes.get(seq) ?? null }
       })
     },
+
+    sealOlder,
 
     /** The newest signed checkpoint of the log; null while it is empty. */
     async checkpoint(): Promise<string | null> {

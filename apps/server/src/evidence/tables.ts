@@ -15,8 +15,11 @@ export interface EvidenceTables {
     seq: number
     path: string
     tenant_id: string
-    salt: string
-    value: string
+    /** From before openings were sealed; null otherwise. */
+    salt: string | null
+    value: string | null
+    /** Salt and value under the contract's key. */
+    sealed: Buffer | null
   }
   log_queue: { id: Generated<number>; task_id: string; seq: number | null; entry: Buffer }
   log_leaf: { log_index: number; task_id: string; seq: number | null; entry: Buffer }

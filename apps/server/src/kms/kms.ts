@@ -88,6 +88,18 @@ export interface Kms {
    * `sealed_value_damaged` when it does not fit
    */
   openObjectKey(ref: ObjectRef, wrapped: Uint8Array): Promise<KeyObject>
+  /**
+   * Seals small contents for the main database under a scope's key, so that they die with it. Each label says what
+   * it is, and is needed to open it. @throws as `openObjectKey`
+   */
+  sealForScope(
+    ref: Omit<ObjectRef, 'objectId'>,
+    items: readonly { label: string; content: Uint8Array }[],
+  ): Promise<Buffer[]>
+  openForScope(
+    ref: Omit<ObjectRef, 'objectId'>,
+    items: readonly { label: string; sealed: Uint8Array }[],
+  ): Promise<Buffer[]>
   /** Seals a small secret for the main database. The label says what and whose it is, and is needed to open it. */
   sealSecret(label: string, content: Uint8Array): Buffer
   /** @throws Refusal `sealed_value_damaged` */
@@ -188,6 +200,10 @@ export async function createKms({
           bytes.fill(0)
         }
       }),
+    sealForScope: (ref, items) =>
+      scopes.use(ref, (key) => items.map((one) => sealBytes(key, contentLabel(ref, one.label), one.content))),
+    openForScope: (ref, items) =>
+      scopes.use(ref, (key) => items.map((one) => openBytes(key, contentLabel(ref, one.label), one.sealed))),
     sealSecret: (label, content) => sealBytes(secretsKey, secretLabel(label), content),
     openSecret: (label, sealed) => openBytes(secretsKey, secretLabel(label), sealed),
     keyVersions: rotation.states,
@@ -216,4 +232,6 @@ function requireFolder(keyDir: string | undefined): string {
 }
 
 const objectLabel = (ref: ObjectRef) => `${ref.tenantId}|${ref.scopeId}|${ref.objectId}`
+const contentLabel = (ref: Omit<ObjectRef, 'objectId'>, label: string) =>
+  `content|${ref.tenantId}|${ref.scopeId}|${label}`
 const secretLabel = (label: string) => `secret|${label}`

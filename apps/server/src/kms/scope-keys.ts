@@ -121,10 +121,14 @@ export function createScopeKeys({ db, store, tenants, epochs, cache, clock }: Sc
   async function use<T>(ref: ScopeKeyRef, work: (key: Buffer) => T): Promise<T> {
     await cache.confirm()
     const id = cacheId(ref)
-    const kept = cache.use(id, (key, ownerId) => {
+    const fits = (key: Buffer, ownerId: string) => {
       if (ownerId !== ref.tenantId) throw refuse('content_key_missing')
       return { result: work(key) }
-    })
+    }
+    // For the contract as a whole the owner's will do when it is at hand.
+    const kept =
+      cache.use(id, fits) ??
+      (ref.partyId === anyParty ? cache.use(cacheId({ scopeId: ref.scopeId }), fits) : undefined)
     if (kept !== undefined) return kept.result
     const generation = cache.generation()
     const key = await openAgainIfMoved(async () =>

@@ -109,6 +109,8 @@ export function createDrafts(deps: DraftsDeps) {
       urgedAt: [],
     }
     if (input.autoStart) await checkFreeSignRight(caller, actors)
+    // What the first event says of people is sealed under the contract's key.
+    await deps.kms.createScopeKey(row.tenant_id, taskId)
     const frozen = input.autoStart ? await freeze(task) : []
     return await db.as(caller.subjectId, async (tx) => {
       await insertTask(tx, row)
@@ -158,7 +160,6 @@ export function createDrafts(deps: DraftsDeps) {
    */
   async function freeze(task: Task): Promise<FrozenDocument[]> {
     const { id: taskId, tenant_id: tenantId } = task.row
-    await deps.kms.createScopeKey(tenantId, taskId)
     const frozen: FrozenDocument[] = []
     for (let at = 0; at < task.documents.length; at += FREEZES_AT_A_TIME) {
       const group = task.documents.slice(at, at + FREEZES_AT_A_TIME)
@@ -227,6 +228,8 @@ export function createDrafts(deps: DraftsDeps) {
     if (seen.documents.length === 0) throw refuse('task_without_documents')
     if (!seen.actors.some((actor) => actor.role === 'sign')) throw refuse('task_without_signers')
     await checkFreeSignRight(caller, seen.actors)
+    // Made with the draft; drafts from before have none yet.
+    await deps.kms.createScopeKey(seen.row.tenant_id, seen.row.id)
     const frozen = await freeze(seen)
     return await db.as(caller.subjectId, async (tx) => {
       const task = await lockTask(tx, taskId)
