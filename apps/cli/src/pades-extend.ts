@@ -8,7 +8,7 @@ import { readAnchors, readInput } from './reading.ts'
 
 const OPTIONS = {
   level: { type: 'string' },
-  tsa: { type: 'string' },
+  tsa: { type: 'string', multiple: true },
   crl: { type: 'string', multiple: true },
   trust: { type: 'string', multiple: true },
 } as const
@@ -57,10 +57,10 @@ export async function renewFile(args: string[], lang: Lang): Promise<number> {
   return await convert(input, output, lang, (pdf) => renewPdf(pdf, options), { zh: '已续期', en: 'renewed' })
 }
 
-/** @throws UsageError when no authority is named */
-export function authority(tsa: string | undefined, lang: Lang): TimestampOptions {
+/** Authorities, asked in their order. @throws UsageError when none is named */
+export function authority(tsa: readonly string[] | undefined, lang: Lang): TimestampOptions {
   if (tsa === undefined) throw new UsageError(lang === 'zh' ? '需要 --tsa URL' : '--tsa URL is needed')
-  if (!/^https?:\/\//.test(tsa))
+  if (!tsa.every((url) => /^https?:\/\//.test(url) && URL.canParse(url)))
     throw new UsageError(
       lang === 'zh' ? '--tsa 须为 http:// 或 https:// 地址' : '--tsa takes an http:// or https:// address',
     )

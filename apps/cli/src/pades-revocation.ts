@@ -1,19 +1,11 @@
 /** Where `yinxin pades` finds revocation data: files named by the user, else the addresses in the certificates. */
 import { readFile } from 'node:fs/promises'
 import type { RevocationAnswer, RevocationSource } from '@yinxin/pades'
-import {
-  buildOcspRequest,
-  ocspHttpRequest,
-  parseCrl,
-  parsePem,
-  sameName,
-  verifyCrl,
-  verifyOcspResponse,
-} from '@yinxin/pki'
+import { fetchRevocation, PkiError, parseCrl, parsePem, sameName, verifyCrl } from '@yinxin/pki'
 import { type Lang, Unreadable, UsageError } from './command.ts'
+import { httpPort } from './http.ts'
 import { reason } from './reading.ts'
 
-const TIMEOUT_MS = 20_000
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
 /** Revocation lists from files, PEM or DER. @throws UsageError */
@@ -50,54 +42,22 @@ export async function revocationSource(
       return sameName(crl.issuerDer, issuer.subjectDer) && verifyCrl(crl, issuer)
     })
     if (own.length > 0) return { crls: own }
-    const failures: string[] = []
-    for (const url of certificate.ocspUrls) {
-      try {
-        const { method, headers, body } = ocspHttpRequest(
-          url,
-          buildOcspRequest({ certificates: [{ certificate, issuer }] }),
-        )
-        const der = await fetched(url, { method, headers, body: new Uint8Array(body) })
-        const { ok, problems, responder } = verifyOcspResponse(der, {
-          certificate,
-          issuer,
-          at,
-          toleranceMs: 60_000,
-        })
-        if (!ok) throw new Error(problems.map(({ code }) => code).join(', '))
-        return {
-          ocsps: [der],
-          certificates: responder && responder.der !== issuer.der ? [responder.der] : [],
-        }
-      } catch (error) {
-        failures.push(`${url}: ${reason(error, lang)}`)
-      }
+    try {
+      const found = await fetchRevocation(
+        { certificate, issuer },
+        { send: httpPort(ANSWER_BYTES_MAX), at, toleranceMs: 60_000 },
+      )
+      if (found.kind === 'crl') return { crls: [found.der] }
+      return { ocsps: [found.der], certificates: found.responder === undefined ? [] : [found.responder.der] }
+    } catch (error) {
+      if (!(error instanceof PkiError) || error.code !== 'unavailable') throw error
+      const subject = certificate.subject.text
+      throw new Unreadable(
+        'revocation_unavailable',
+        lang === 'zh'
+          ? `✗ 没有 ${subject} 的吊销信息，可用 --crl 给出（${error.message}）`
+          : `✗ nothing tells whether ${subject} is revoked; give a list with --crl (${error.message})`,
+      )
     }
-    for (const url of certificate.crlUrls) {
-      try {
-        const der = await fetched(url, {})
-        if (!verifyCrl(parseCrl(der), issuer)) throw new Error('not signed by the issuer')
-        return { crls: [der] }
-      } catch (error) {
-        failures.push(`${url}: ${reason(error, lang)}`)
-      }
-    }
-    const subject = certificate.subject.text
-    const tried = failures.length === 0 ? '' : ` (${failures.join('; ')})`
-    throw new Unreadable(
-      'revocation_unavailable',
-      lang === 'zh'
-        ? `✗ 没有 ${subject} 的吊销信息，可用 --crl 给出${tried}`
-        : `✗ nothing tells whether ${subject} is revoked; give a list with --crl${tried}`,
-    )
   }
-}
-
-async function fetched(url: string, init: RequestInit): Promise<Uint8Array> {
-  if (!/^https?:\/\//.test(url)) throw new Error('neither http nor https')
-  const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`)
-  const bytes = new Uint8Array(await answer.arrayBuffer())
-  if (bytes.length > ANSWER_BYTES_MAX) throw new Error('the answer is too large')
-  return bytes
 }

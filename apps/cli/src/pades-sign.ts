@@ -28,7 +28,7 @@ import { refusalOf } from './verify.ts'
 const OPTIONS = {
   ...SIGNER_OPTIONS,
   level: { type: 'string' },
-  tsa: { type: 'string' },
+  tsa: { type: 'string', multiple: true },
   page: { type: 'string' },
   rect: { type: 'string' },
   image: { type: 'string' },
@@ -43,7 +43,7 @@ const OPTIONS = {
 type Values = {
   [Name in keyof typeof OPTIONS]?: Name extends 'normalize' | 'json'
     ? boolean
-    : Name extends 'crl'
+    : Name extends 'crl' | 'tsa'
       ? string[]
       : string
 }

@@ -21,7 +21,7 @@ const usage = {
   --key KEY.pem        私钥（PKCS#8 PEM，未加密）
   --cert CERT.pem      证书，可附上级证书
   --level LEVEL        B-B（默认）、B-T、B-LT 或 B-LTA；B-T 起需要 --tsa
-  --tsa URL            RFC 3161 时间戳服务
+  --tsa URL            RFC 3161 时间戳服务（可重复，依次尝试）
   --page N             可见签名所在页，从 1 起，默认 1
   --rect X,Y,W,H       可见签名的位置：从显示页面左下角起的点数（1/72 英寸）；不给则签名不可见
   --image FILE.png     位置内的图片（按比例居中）；不给则写签署人与日期
@@ -70,7 +70,7 @@ options of sign:
   --key KEY.pem        private key (PKCS#8 PEM, not encrypted)
   --cert CERT.pem      certificate, with those above it if wanted
   --level LEVEL        B-B (the default), B-T, B-LT or B-LTA; from B-T on --tsa is needed
-  --tsa URL            RFC 3161 timestamp authority
+  --tsa URL            RFC 3161 timestamp authority (repeatable: asked in their order)
   --page N             page of the visible signature, from 1; 1 by default
   --rect X,Y,W,H       its place in points from the lower left corner of the page as displayed; invisible without
   --image FILE.png     picture inside the place, in proportion and centred; signer and date are written without

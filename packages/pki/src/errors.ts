@@ -14,6 +14,8 @@ export type PkiErrorCode =
   | 'key-mismatch'
   /** The caller passed a value outside its documented range. */
   | 'argument'
+  /** Nobody who was asked gave a good answer; the message has the reason of each. */
+  | 'unavailable'
 
 /** One rule of a certificate profile that a certificate breaks. */
 export interface Finding {

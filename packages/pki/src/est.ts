@@ -8,6 +8,7 @@ import { parseSignedData } from './cms-parse.ts'
 import { parseCertificateRequest, verifyCertificateRequest } from './csr.ts'
 import { element, elementOf, encode, explicit, integer, oid, sequence } from './der-write.ts'
 import { PkiError } from './errors.ts'
+import { mediaType } from './http-port.ts'
 import { sameName } from './name.ts'
 import { OID } from './oids.ts'
 import { type PathOptions, type PathResult, validatePath } from './path.ts'
@@ -31,7 +32,8 @@ export interface EstServer {
 const certificatesType = 'application/pkcs7-mime'
 const requestType = 'application/pkcs10'
 
-function address({ origin, label }: EstServer, operation: string): string {
+/** Where a server answers an operation (§3.2.2). @throws PkiError `argument` */
+export function estAddress({ origin, label }: EstServer, operation: string): string {
   if (!URL.canParse(origin)) throw new PkiError('argument', `"${origin}" is no address`)
   const { protocol, username, password, pathname, search, hash } = new URL(origin)
   // §3.3: EST is HTTPS. Plain HTTP is left to callers that bring their own secure transport.
@@ -46,7 +48,7 @@ function address({ origin, label }: EstServer, operation: string): string {
 /** Asks for the CA's certificates (§4.1.2). */
 export const estCaCertsRequest = (server: EstServer): EstMessage => ({
   method: 'GET',
-  url: address(server, 'cacerts'),
+  url: estAddress(server, 'cacerts'),
   headers: { accept: certificatesType },
 })
 
@@ -61,7 +63,7 @@ export function estEnrollRequest(
 ): EstMessage {
   return {
     method: 'POST',
-    url: address(server, options.reenroll === true ? 'simplereenroll' : 'simpleenroll'),
+    url: estAddress(server, options.reenroll === true ? 'simplereenroll' : 'simpleenroll'),
     headers: {
       accept: certificatesType,
       'content-type': requestType,
@@ -102,12 +104,8 @@ export function parseEstAnswer(answer: EstAnswer, now: Date): EstResult {
   const type = headers.get('content-type')
   if (mediaType(type) !== certificatesType)
     throw new PkiError('structure', `an EST answer of the type "${type ?? ''}"`)
-  return { kind: 'certificates', certificates: parseCertsOnly(fromBody(body)) }
+  return { kind: 'certificates', certificates: parseCertsOnly(fromEstBody(body)) }
 }
-
-/** The type of a body without its parameters. */
-const mediaType = (header: string | null | undefined): string | undefined =>
-  header?.split(';')[0]?.trim().toLowerCase()
 
 function retryTime(header: string | null, now: Date): Date {
   const seconds = /^\d{1,9}$/.test(header ?? '') ? Number(header) : undefined
@@ -160,7 +158,7 @@ export const estCertificatesBody = (certificates: readonly Uint8Array[]) => ({
 export function parseEstEnrollBody(contentType: string | undefined, body: Uint8Array) {
   if (mediaType(contentType) !== requestType)
     throw new PkiError('structure', `an enrolment of the type "${contentType ?? ''}"`)
-  const request = parseCertificateRequest(fromBody(body))
+  const request = parseCertificateRequest(fromEstBody(body))
   if (!verifyCertificateRequest(request))
     throw new PkiError('structure', 'the request is not signed by the key it is for')
   return request
@@ -176,15 +174,18 @@ export interface EnrolledCertificate {
 /**
  * Takes what the CA issued only if it is what was asked for: the requested key and name, under an anchor trusted
  * beforehand. §4.2.3 puts the issued certificate alone in the answer; others are met and used for the path.
+ * @param spki the key that was made for the request, where it is not the request's own
  * @throws PkiError `key-mismatch` for another key, `structure` for another name or a path that does not hold
  */
 export function acceptEnrolled(
   request: Uint8Array,
   certificates: readonly Certificate[],
   trust: Pick<PathOptions, 'anchors' | 'at'> & Partial<Omit<PathOptions, 'leaf'>>,
+  spki?: Uint8Array,
 ): EnrolledCertificate {
   const asked = parseCertificateRequest(request)
-  const certificate = certificates.find(({ spki }) => equalBytes(spki, asked.spki))
+  const wanted = spki ?? asked.spki
+  const certificate = certificates.find((one) => equalBytes(one.spki, wanted))
   if (certificate === undefined)
     throw new PkiError('key-mismatch', 'no certificate in the answer is for the requested key')
   if (!sameName(certificate.subjectDer, asked.subjectDer))
@@ -213,7 +214,7 @@ function toBase64(bytes: Uint8Array): string {
 }
 
 /** A body in base64; DER as it is, which some servers send, begins with a length no text has. */
-function fromBody(body: Uint8Array): Uint8Array {
+export function fromEstBody(body: Uint8Array): Uint8Array {
   if (body[0] === 0x30 && (body[1] ?? 0) >= 0x80) return body
   const text = new TextDecoder('latin1').decode(body).replace(/\s+/g, '')
   if (text === '' || text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))

@@ -73,6 +73,22 @@ export {
   parseEstAnswer,
   parseEstEnrollBody,
 } from './est.ts'
+export {
+  createEstClient,
+  type EstClient,
+  type EstClientOptions,
+  type EstLogin,
+  type EstTrust,
+} from './est-client.ts'
+export {
+  type EstAttributes,
+  type EstKeygen,
+  estCsrAttrsRequest,
+  estServerKeygenRequest,
+  parseEstCsrAttrs,
+  parseEstKeygenAnswer,
+} from './est-keygen.ts'
+export type { HttpAnswer, HttpPort, HttpRequest } from './http-port.ts'
 export { lintCertificate } from './lint.ts'
 export {
   encodeName,
@@ -161,6 +177,17 @@ export type {
   RevocationSource,
   RevocationStatus,
 } from './revocation.ts'
+export {
+  fetchRevocation,
+  type RevocationClientOptions,
+  type RevocationFound,
+} from './revocation-client.ts'
+export {
+  createTimestampClient,
+  type ObtainedTimestamp,
+  type TimestampClient,
+  type TimestampClientOptions,
+} from './timestamp-client.ts'
 export type { PolicyOptions } from './policies.ts'
 export { type PathIndication, pathIndication } from './path-indication.ts'
 export {

@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type Certificate, parseCertificate, parsePem } from '@yinxin/pki'
+import { createTimestampClient, PkiError, parseCertificate, parsePem } from '@yinxin/pki'
 import type { Ca } from '#src/ca/ca.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Log } from '#src/log.ts'
 import { refuse } from './errors.ts'
-import { askAuthority } from './outside-authority.ts'
+import { authorityPort } from './outside-authority.ts'
 import { createOwnAuthority } from './own-authority.ts'
 
 export interface Timestamp {
@@ -66,30 +67,25 @@ export function createTimestamps(deps: TimestampsDeps): Timestamps {
     clock,
     policyOid: deps.policyOid ?? documentationPolicy,
   })
-  const anchors: Certificate[] = (deps.anchors ?? []).map((der) => parseCertificate(der))
-  const restsUntilMs = new Map<string, number>()
-
-  /** Those that are not resting first, each group in the configured order. */
-  function inOrder(): string[] {
-    const nowMs = clock.now().getTime()
-    const rests = (url: string) => (restsUntilMs.get(url) ?? 0) > nowMs
-    return [...urls.filter((url) => !rests(url)), ...urls.filter(rests)]
-  }
+  const anchors = (deps.anchors ?? []).map((der) => parseCertificate(der))
+  const outside = createTimestampClient({
+    authorities: urls,
+    send: authorityPort(timeoutMs),
+    now: () => clock.now(),
+    nonce: newNonce,
+    ...(anchors.length === 0 ? {} : { anchors }),
+    toleranceMs,
+    restMs,
+    onFailure: (authority, error) => log.warn({ err: error, authority }, 'a timestamp authority failed'),
+  })
 
   async function fromOutside(digest: Uint8Array): Promise<Timestamp> {
-    const reasons: string[] = []
-    for (const url of inOrder()) {
-      try {
-        const answer = await askAuthority(url, digest, { clock, timeoutMs, anchors, toleranceMs })
-        restsUntilMs.delete(url)
-        return { ...answer, authority: url }
-      } catch (error) {
-        restsUntilMs.set(url, clock.now().getTime() + restMs)
-        log.warn({ err: error, authority: url }, 'a timestamp authority failed')
-        reasons.push(`${new URL(url).host}: ${error instanceof Error ? error.message : String(error)}`)
-      }
+    try {
+      return await outside.stamp(digest, 'sha256')
+    } catch (error) {
+      if (!(error instanceof PkiError) || error.code !== 'unavailable') throw error
+      throw refuse('timestamp_unavailable', { reason: error.message })
     }
-    throw refuse('timestamp_unavailable', { reason: reasons.join('; ') })
   }
 
   return {
@@ -100,4 +96,11 @@ export function createTimestamps(deps: TimestampsDeps): Timestamps {
     },
     respond: own.respond,
   }
+}
+
+/** Positive and without leading zeros, as some authorities insist. */
+function newNonce(): Uint8Array {
+  const nonce = randomBytes(16)
+  nonce[0] = (nonce[0]! & 0x7f) | 0x40
+  return nonce
 }
