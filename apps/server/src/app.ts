@@ -96,7 +96,16 @@ export async function createApp({
   const sites = config.buckets
     ? openBucketSites(config.buckets, { clock, log })
     : (config.sites ?? defaultSites(config.dataDir))
-  const storage = createStorage({ db, clock, log, kms, sites, jobs })
+  const storage = createStorage({
+    db,
+    clock,
+    log,
+    kms,
+    sites,
+    // Over HTTP the other replicas come tens of milliseconds later, not two.
+    ...(config.buckets === undefined ? {} : { lingerMs: 250 }),
+    jobs,
+  })
   const ca = await createCa({
     db,
     clock,
