@@ -6,6 +6,7 @@ import { createTestPki, type TestPki } from './test-pki.ts'
 
 export interface CorpusAnswer {
   readonly outcome: string
+  /** Of computing by this thread: what else the machine does is not the file's fault. */
   readonly ms: number
   readonly detail: string
   readonly output?: Uint8Array
@@ -40,17 +41,23 @@ async function answer(question: { task: string; file: string }): Promise<CorpusA
     return { outcome: 'warm', ms: 0, detail: '' }
   }
   const bytes = new Uint8Array(readFileSync(question.file))
-  const from = performance.now()
+  const from = process.threadCpuUsage()
+  const usedMs = () => {
+    const { user, system } = process.threadCpuUsage(from)
+    return (user + system) / 1000
+  }
   try {
     if (question.task === 'sign') {
       const output = await signTwice(bytes)
-      return { outcome: 'signed', ms: performance.now() - from, detail: '', output }
+      return { outcome: 'signed', ms: usedMs(), detail: '', output }
     }
     const report = verifyPdf(bytes)
     const words = report.signatures.map(({ status, changesAfter }) => `${status}/${changesAfter}`)
-    return { outcome: 'verified', ms: performance.now() - from, detail: `${report.ok} ${words.join(' ')}` }
+    const codes = report.signatures.flatMap(({ problems }) => problems.map(({ code }) => code))
+    const detail = [report.ok, ...words, ...new Set(codes)].join(' ')
+    return { outcome: 'verified', ms: usedMs(), detail }
   } catch (fault) {
-    const ms = performance.now() - from
+    const ms = usedMs()
     if (fault instanceof PdfRefusal) return { outcome: fault.code, ms, detail: fault.detail }
     return {
       outcome: `failed: ${String(fault)}`,
