@@ -24,9 +24,29 @@ const commands: Record<string, Command> = {
     summary: '直接对文件签名、验签、检查 · sign, verify and inspect files by hand',
     run: async (args) => (await import('./pades.ts')).run(args),
   },
+  durability: {
+    summary: '由 u、u′、w、n 计算持久性 · durability by the formula of the agreement',
+    run: async (args) => (await import('./durability.ts')).run(args),
+  },
+  simulate: {
+    summary: '蒙特卡罗检验持久性公式 · a Monte-Carlo check of the formula',
+    run: async (args) => (await import('./simulate.ts')).run(args),
+  },
   sla: {
     summary: '由每分钟记录重算可用性 · recompute availability from raw minutes',
     run: async (args) => (await import('./sla.ts')).run(args),
+  },
+  fsck: {
+    summary: '核对存储、数据库与密钥 · compare storage, database and keys',
+    run: async (args) => (await import('./storage-commands.ts')).runFsck(args),
+  },
+  scrub: {
+    summary: '校验每一个副本 · verify every replica',
+    run: async (args) => (await import('./storage-commands.ts')).runScrub(args),
+  },
+  repair: {
+    summary: '立即修复副本 · repair replicas now',
+    run: async (args) => (await import('./storage-commands.ts')).runRepair(args),
   },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',

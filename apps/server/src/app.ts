@@ -102,9 +102,13 @@ export async function createApp({
     log,
     kms,
     sites,
-    // Over HTTP the other replicas come tens of milliseconds later, not two.
-    ...(config.buckets === undefined ? {} : { lingerMs: 250 }),
     jobs,
+    async keyPresent(scopeIds) {
+      const states = await kms.scopeKeyState(scopeIds)
+      return new Set(scopeIds.filter((id) => states.get(id)?.state === 'present'))
+    },
+    scrubPeriodMs: config.scrub.periodMs,
+    scrubBytesPerSecond: config.scrub.bytesPerSecond,
   })
   const ca = await createCa({
     db,
@@ -298,6 +302,7 @@ export async function createApp({
     /** In reverse: requests end first, then jobs, then what both stand on. */
     async close() {
       await http.close()
+      storage.endUpkeep()
       await jobs.stop()
       notifications.close()
       await documents.close()

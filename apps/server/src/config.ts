@@ -63,6 +63,8 @@ export interface Config {
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
   /** Buckets of both sites instead of folders. */
   buckets: BucketSiteSetting[] | undefined
+  /** How often every replica is read, and how fast. */
+  scrub: { periodMs: number; bytesPerSecond: number }
   uploadLimitBytes: number
   mail: { smtpUrl: string; from: string } | undefined
   sms: GatewaySetting | undefined
@@ -237,14 +239,26 @@ export const settings = {
     en: 'The keys database as the login that runs the migrations; needed with an outside database.',
   },
   YINXIN_PRIMARY_SITE_DIRS: {
-    schema: list.pipe(z.array(z.string()).length(3, 'must name three folders')),
-    zh: '主站点的三个存储目录（逗号分隔），应位于不同的磁盘；默认在数据目录内。',
-    en: 'Three folders of the primary site, separated by commas, best on different disks; by default in the data folder.',
+    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
+    zh: '主站点的存储目录（逗号分隔，至少三个），应位于不同的磁盘；每三个为一组，每个对象存于一组；新目录加在末尾；默认在数据目录内。',
+    en: 'Folders of the primary site, three or more, separated by commas, best on different disks; every three are a group, and an object lies in one group; add new ones at the end. By default in the data folder.',
   },
   YINXIN_RECOVERY_SITE_DIRS: {
-    schema: list.pipe(z.array(z.string()).length(3, 'must name three folders')),
-    zh: '灾备站点的三个存储目录（逗号分隔）；默认在数据目录内。',
-    en: 'Three folders of the recovery site, separated by commas; by default in the data folder.',
+    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
+    zh: '灾备站点的存储目录（逗号分隔，至少三个）；默认在数据目录内。',
+    en: 'Folders of the recovery site, three or more, separated by commas; by default in the data folder.',
+  },
+  YINXIN_SCRUB_HOURS: {
+    schema: wholeNumber(1, 24 * 31),
+    default: '24',
+    zh: '每个副本最长多少小时完整读取并校验一次；时间越长，持久性计算值越低。',
+    en: 'Hours within which every replica is read fully and verified once; the longer, the lower the computed durability.',
+  },
+  YINXIN_SCRUB_BYTES_PER_SECOND: {
+    schema: wholeNumber(65_536, 10_000_000_000),
+    default: '33554432',
+    zh: '校验时从一个存储目录或桶每秒读取的字节上限。',
+    en: 'How many bytes a second a scrub may read from one failure domain.',
   },
   YINXIN_STORAGE_DRIVER: {
     schema: z.enum(['folders', 's3']),
@@ -525,6 +539,10 @@ export function readConfig(
     databases: readDatabases(value, problems),
     sites: readSites(value, problems),
     buckets: readBuckets(value, problems),
+    scrub: {
+      periodMs: value<number>('YINXIN_SCRUB_HOURS') * 3_600_000,
+      bytesPerSecond: value('YINXIN_SCRUB_BYTES_PER_SECOND'),
+    },
     uploadLimitBytes: value('YINXIN_UPLOAD_LIMIT_BYTES'),
     mail: smtpUrl === undefined ? undefined : { smtpUrl, from: value('YINXIN_MAIL_FROM') },
     sms: readGateway('YINXIN_SMS', value, problems),
@@ -714,11 +732,12 @@ function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): 
     problems.push('YINXIN_PRIMARY_SITE_DIRS and YINXIN_RECOVERY_SITE_DIRS are set together')
     return undefined
   }
-  const folders = [...primary, ...recovery].map((folder) => resolve(folder))
+  const [inPrimary, inRecovery] = [primary, recovery].map((all) => all.map((folder) => resolve(folder)))
+  const folders = [...(inPrimary ?? []), ...(inRecovery ?? [])]
   if (new Set(folders).size !== folders.length) problems.push('each failure domain needs a folder of its own')
   return [
-    { site: 'primary', folders: folders.slice(0, 3) },
-    { site: 'recovery', folders: folders.slice(3) },
+    { site: 'primary', folders: inPrimary ?? [] },
+    { site: 'recovery', folders: inRecovery ?? [] },
   ]
 }
 

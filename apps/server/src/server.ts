@@ -10,10 +10,14 @@ import { removeCluster } from './db/postgres-place.ts'
 import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
 import { freePort } from './free-port.ts'
+import { askOperator, NoServer, openOperatorDoor } from './operator-door.ts'
+import { operatorCommands } from './operator.ts'
 import { createLog, type Log } from './log.ts'
 import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
+export { OperatorRefusal } from './operator-door.ts'
+export type { FsckReport, RepairReport, ScrubReport } from './storage/storage.ts'
 export { toOpenId } from './fasc/fasc.ts'
 export { buildWeb } from './web/web.ts'
 export { type ComparedPage, comparePages } from './verification/verification.ts'
@@ -99,6 +103,8 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
 
     // 5. What this process is for.
     const { roles } = config
+    const door = await openOperatorDoor(config.dataDir, operatorCommands(app, options.clock ?? systemClock))
+    steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
     log.info({ url: config.baseUrl, mode: config.mode, roles }, 'started')
@@ -151,6 +157,31 @@ export async function serveUntilSignal(
   try {
     await onStarted(server)
     await (ended === undefined ? signal : Promise.race([signal, ended]))
+  } finally {
+    await server.stop()
+  }
+}
+
+/**
+ * Runs a command on an installation. With no server running its rooms are opened for this one command, and nothing
+ * listens; a second server of the same data folder is refused.
+ * @throws OperatorRefusal, ConfigError, and whatever keeps the databases from starting
+ */
+export async function commandInstallation(
+  config: Config,
+  name: string,
+  options: Record<string, unknown>,
+  onProgress: (progress: unknown) => void,
+  signal: AbortSignal,
+): Promise<unknown> {
+  try {
+    return await askOperator(config.dataDir, name, options, onProgress, signal)
+  } catch (error) {
+    if (!(error instanceof NoServer)) throw error
+  }
+  const server = await startServer({ ...config, roles: [] }, {})
+  try {
+    return await askOperator(config.dataDir, name, options, onProgress, signal)
   } finally {
     await server.stop()
   }

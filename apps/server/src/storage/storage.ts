@@ -21,6 +21,13 @@ export type { OpenFinding, RepairTime, ScrubPass, StoredObject } from './catalog
 export type { DestructionReport, PutRequest, ReadOptions, ReplicaReport } from './core.ts'
 export type { Domain, DomainStatus } from './domain.ts'
 export type { InventorySummary } from './inventory.ts'
+export {
+  createStorageCommands,
+  type DomainOverview,
+  type FsckReport,
+  type RepairReport,
+  type ScrubReport,
+} from './operator.ts'
 export type { StorageClass } from './quorum.ts'
 export type { KeyPresent, ReconcileSummary } from './reconcile.ts'
 export type { ScrubSummary } from './scrub.ts'

@@ -60,6 +60,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const inventory = createInventory(deps)
   const reconciling = createReconcile({ ...deps, inventory })
   const compaction = createCompaction(deps)
+  let lastScrub: Promise<unknown> = Promise.resolve()
 
   /** Domain after domain; one that fails keeps no other from its turn, and the failure is told at the end. */
   async function each<T>(what: string, work: (name: string) => Promise<T | undefined>): Promise<T[]> {
@@ -85,12 +86,17 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   }
 
   return {
-    async scrub(options = {}) {
-      try {
-        return await each('a scrub', (name) => scrubbing.scrubDomain(domainOf(name), options))
-      } finally {
-        if (!options.signal?.aborted) await deps.repairDue()
-      }
+    scrub(options = {}) {
+      // One after the other: two over the same pass would read everything twice.
+      const mine = lastScrub.then(async () => {
+        try {
+          return await each('a scrub', (name) => scrubbing.scrubDomain(domainOf(name), options))
+        } finally {
+          if (!options.signal?.aborted) await deps.repairDue()
+        }
+      })
+      lastScrub = mine.catch(() => undefined)
+      return mine
     },
     async antiEntropy({ signal } = {}) {
       const looked = await each('a comparison', async (name) => {
