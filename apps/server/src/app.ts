@@ -102,6 +102,8 @@ export async function createApp({
     log,
     kms,
     sites,
+    // Over HTTP the other replicas come tens of milliseconds later, not two.
+    ...(config.buckets === undefined ? {} : { lingerMs: 250 }),
     jobs,
     async keyPresent(scopeIds) {
       const states = await kms.scopeKeyState(scopeIds)
