@@ -38,8 +38,8 @@ export interface EstClientOptions {
   readonly maxWaitMs?: number
 }
 
-/** What is trusted beforehand, to judge what the CA issued. */
-export type EstTrust = Pick<PathOptions, 'anchors' | 'at'> & Partial<Omit<PathOptions, 'leaf'>>
+/** What is trusted beforehand, to judge what the CA issued; at the moment it arrives unless told otherwise. */
+export type EstTrust = Pick<PathOptions, 'anchors'> & Partial<Omit<PathOptions, 'leaf'>>
 
 export interface EstClient {
   /** The CA's certificates (§4.1): for people to compare, not to be trusted by themselves. */
@@ -61,11 +61,13 @@ export interface EstClient {
 }
 
 /**
- * @throws from each call PkiError: `unavailable` when the CA refuses, does not answer, or puts off for too long; `structure`,
- * `der`, `unsupported` and `key-mismatch` for answers that are not what was asked for
+ * @throws PkiError `argument` for a login that Basic cannot carry; from each call `unavailable` when the CA refuses, does
+ * not answer, or puts off for too long, and `structure`, `der`, `unsupported` or `key-mismatch` for answers that are not
+ * what was asked for
  */
 export function createEstClient(options: EstClientOptions): EstClient {
   const { server, now, wait, maxWaitMs = 600_000 } = options
+  const login = authorization(options.login)
 
   async function ask(message: EstMessage): Promise<HttpAnswer> {
     const { method, url, headers, body } = message
@@ -73,7 +75,7 @@ export function createEstClient(options: EstClientOptions): EstClient {
       return await options.send({
         method,
         url,
-        headers: { ...headers, ...authorization(options.login) },
+        headers: { ...headers, ...login },
         ...(body === undefined ? {} : { body: new TextEncoder().encode(body) }),
       })
     } catch (error) {
@@ -104,24 +106,24 @@ export function createEstClient(options: EstClientOptions): EstClient {
   const certificates = async (message: EstMessage): Promise<readonly Certificate[]> =>
     (await settle<never>(message, (answer) => parseEstAnswer(answer, now()))).certificates
 
+  // A new certificate begins when it is issued, which is after it was asked for.
+  const accept = (request: Uint8Array, given: readonly Certificate[], trust: EstTrust, spki?: Uint8Array) =>
+    acceptEnrolled(request, given, { at: now(), ...trust }, spki)
+
   return {
     caCerts: () => certificates(estCaCertsRequest(server)),
     csrAttrs: async () => parseEstCsrAttrs(await ask(estCsrAttrsRequest(server))),
     enroll: async (request, trust) =>
-      acceptEnrolled(request, await certificates(estEnrollRequest(server, request)), trust),
+      accept(request, await certificates(estEnrollRequest(server, request)), trust),
     reenroll: async (request, trust) =>
-      acceptEnrolled(
-        request,
-        await certificates(estEnrollRequest(server, request, { reenroll: true })),
-        trust,
-      ),
+      accept(request, await certificates(estEnrollRequest(server, request, { reenroll: true })), trust),
     serverKeygen: async (request, trust) => {
       const made = await settle(estServerKeygenRequest(server, request), (answer) =>
         parseEstKeygenAnswer(answer, now()),
       )
       if (!('privateKeyPkcs8' in made)) throw new PkiError('structure', 'a certificate came without its key')
       const { privateKeyPkcs8, spki } = made
-      return { ...acceptEnrolled(request, made.certificates, trust, spki), privateKeyPkcs8 }
+      return { ...accept(request, made.certificates, trust, spki), privateKeyPkcs8 }
     },
   }
 }
