@@ -59,7 +59,32 @@ describe('tidy', () => {
     expect(
       problemsOf({ 'packages/pki/src/pki.ts': `import fs from 'node:fs'\nconst a = Date.now()` }),
     ).toHaveLength(2)
-    expect(problemsOf({ 'packages/pki/src/pki.ts': `import { sign } from 'node:crypto'` })).toEqual([])
+    expect(problemsOf({ 'packages/sdk/src/sdk.ts': `import { sign } from 'node:crypto'` })).toEqual([])
+  })
+
+  it('keeps what only Node has out of packages that run in a browser, but for files named for it', () => {
+    const uses = `import { sign } from 'node:crypto'\nconst bytes = Buffer.from('')`
+    expect(problemsOf({ 'packages/pki/src/crypto.node.ts': uses })).toEqual([])
+    expect(problemsOf({ 'packages/pki/src/crypto.test.ts': uses })).toEqual([])
+    expect(problemsOf({ 'packages/pki/src/crypto.ts': uses })).toHaveLength(2)
+    expect(problemsOf({ 'packages/pki/src/crypto.ts': '// No Buffer here.' })).toEqual([])
+  })
+
+  it('knows which package may know which, and where native code is loaded', () => {
+    const inPackage = (path: string, target: string) =>
+      problemsOf({ [`packages/${path}`]: `import { x } from '${target}'` })
+    expect(inPackage('pades/src/sign.ts', '@yinxin/pki')).toEqual([])
+    expect(inPackage('signers/src/pkcs11.ts', 'pkcs11js')).toEqual([])
+    expect(inPackage('pki/src/pki.ts', '@yinxin/pades')).toEqual([
+      'packages/pki/src/pki.ts:1: pki may not know pades',
+    ])
+    expect(inPackage('signers/src/signers.ts', '@yinxin/pades')).toHaveLength(1)
+    expect(inPackage('attic/src/attic.ts', '@yinxin/pki')).toHaveLength(1)
+    expect(inPackage('pades/src/sign.ts', 'pkcs11js')).toHaveLength(1)
+    expect(server('kms/kms.ts', `import { PKCS11 } from 'pkcs11js'`)).toEqual([
+      'apps/server/src/kms/kms.ts:1: pkcs11js is loaded in packages/signers/ alone',
+    ])
+    expect(inPackage('signers/src/pkcs11.test.ts', '@yinxin/pades')).toEqual([])
   })
 
   it('refuses vague names, open points without an issue and default exports', () => {

@@ -28,11 +28,36 @@ export const ROOM_ORDER = [
 ]
 
 const LINES_WARNED = 500
-const SKIPPED = new Set(['node_modules', '.git', 'dist', '.data', '.data-keys', '.data-keysdb', '.cache', 'reference'])
+const SKIPPED = new Set([
+  'node_modules',
+  '.git',
+  'dist',
+  '.data',
+  '.data-keys',
+  '.data-keysdb',
+  '.cache',
+  'reference',
+])
 const VAGUE = /^(utils?|helpers?|common|shared|misc|managers?|index)$/
 
 /** Computation only: neither files nor network. */
 const PURE_MODULES = new Set(['node:crypto', 'node:zlib'])
+
+/** Packages that run in a browser: what only Node has stands in files named for it, beside their twins. */
+const BROWSER_SOURCE = /^packages\/(pki|pades|evidence)\/src\/(?!.*\.node\.ts$)/
+
+/** Which packages a package may know. A court's copy of the validator must not bring a token driver along. */
+const PACKAGE_KNOWS: Record<string, readonly string[]> = {
+  pki: [],
+  pades: ['pki'],
+  evidence: ['pki', 'pades'],
+  signers: ['pki'],
+  sdk: [],
+  sla: [],
+}
+
+/** Native code is loaded in one place. */
+const ONLY_IN: Record<string, string> = { pkcs11js: 'packages/signers/' }
 
 /** The sources of time, chance and settings in the server. */
 const SOURCES = new Set(['clock.ts', 'ids.ts', 'config.ts'].map((name) => `apps/server/src/${name}`))
@@ -77,6 +102,9 @@ function checkText(path: string, text: string, report: TidyReport): void {
     }
     if (!isServer && !isPure) continue
     if (/\bDate\.now\(|\bnew Date\(\)/.test(code)) report.problems.push(`${at}: time comes from a clock`)
+    if (isPure && BROWSER_SOURCE.test(path) && /\bBuffer\b/.test(code.replace(/\/\/.*$/, ''))) {
+      report.problems.push(`${at}: this package runs in a browser, which has no Buffer`)
+    }
     if (/\bMath\.random\(/.test(code)) report.problems.push(`${at}: chance comes from ids.ts or node:crypto`)
     if (/\bprocess\.env\b/.test(code)) report.problems.push(`${at}: settings come from config.ts`)
   }
@@ -93,12 +121,28 @@ function checkImports(root: string, path: string, text: string, report: TidyRepo
       report.problems.push(
         `${at}: packages take files, network and time as arguments; ${target} stays outside`,
       )
+    } else if (BROWSER_SOURCE.test(path) && target.startsWith('node:')) {
+      report.problems.push(`${at}: this package runs in a browser; ${target} belongs into a file *.node.ts`)
     }
+    checkPackage(at, path, target, report)
     const file = resolveImport(root, path, target)
     const other = file === undefined ? undefined : roomOf(file)
     if (room === undefined || file === undefined || other === undefined || other === room) continue
     checkArrow({ at, path, room, other, file }, report)
   }
+}
+
+function checkPackage(at: string, path: string, target: string, report: TidyReport): void {
+  const home = ONLY_IN[target]
+  if (home !== undefined && !path.startsWith(home))
+    report.problems.push(`${at}: ${target} is loaded in ${home} alone`)
+  if (!isPackageSource(path)) return
+  const from = path.split('/')[1] ?? ''
+  const other = /^@yinxin\/([a-z]+)/.exec(target)?.[1]
+  if (other === undefined) return
+  const known = PACKAGE_KNOWS[from]
+  if (known === undefined) report.problems.push(`${at}: the package ${from} has no place among the packages`)
+  else if (!known.includes(other)) report.problems.push(`${at}: ${from} may not know ${other}`)
 }
 
 function checkArrow(

@@ -1,7 +1,6 @@
 /**
  * The packages in a real browser: bundled as any page would bundle them, run in Chromium without network.
- *
- *   node scripts/browser.ts            # sizes, and one verdict on every signed file of the corpus
+ * `npx vitest run scripts/browser` prints the size of the bundle and compares every report with Node's.
  */
 import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'

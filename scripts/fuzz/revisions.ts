@@ -42,6 +42,8 @@ export interface Revised {
 /** Appends a revision; undefined when the file has nothing that the chosen change could change. */
 export function appendRevision(bytes: Uint8Array, random: Random): Revised | undefined {
   return withRepair(bytes, (view) => {
+    // An earlier revision may have removed the last page.
+    if (pagesOf(view).length === 0) return undefined
     const update = beginUpdate(view)
     const [change, expectation, apply] = random.pick(CHANGES)
     if (!apply({ view, update, random })) return undefined
@@ -299,7 +301,7 @@ function rewrite({ view, update, random }: Place): boolean {
   return true
 }
 
-/** Pages by reference, in order; at least one, or the file would have been refused. */
+/** Pages by reference, in the order of their numbers. */
 function pagesOf(view: PdfView): PdfRef[] {
   const pages = everything(view).filter(([, value]) => nameOf(dictOf(value)?.get('Type')) === 'Page')
   return pages.map(([ref]) => ref)
