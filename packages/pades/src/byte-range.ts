@@ -1,6 +1,7 @@
 import { type DigestAlgorithm, type RunningHash, startDigest } from '@yinxin/pki'
-import { resolve } from './file.ts'
+import { type PdfInput, resolve } from './file.ts'
 import { hexDigit, type PdfString } from './objects.ts'
+import { eachPiece } from './source.ts'
 import type { FoundSignature } from './signature-fields.ts'
 
 /** The ranges a signature covers: `[0, gapFrom)` and `[gapTo, end)`. */
@@ -49,7 +50,11 @@ export type RangeDigest = (coverage: Coverage, algorithm: DigestAlgorithm) => Ui
  * Digests covered ranges; the common prefix of many signatures is hashed once, as long as they are asked for
  * in the order of the file.
  */
-export function rangeDigester(bytes: Uint8Array): RangeDigest {
+export function rangeDigester(input: PdfInput): RangeDigest {
+  const feed = (hash: RunningHash, from: number, to: number) => {
+    if (input instanceof Uint8Array) hash.update(input.subarray(from, to))
+    else eachPiece(input.source, from, Math.min(to, input.bytes.length), (piece) => hash.update(piece))
+  }
   const running = new Map<DigestAlgorithm, { hash: RunningHash; at: number }>()
   return (coverage, algorithm) => {
     let state = running.get(algorithm)
@@ -57,8 +62,10 @@ export function rangeDigester(bytes: Uint8Array): RangeDigest {
       state = { hash: startDigest(algorithm), at: 0 }
       running.set(algorithm, state)
     }
-    state.hash.update(bytes.subarray(state.at, coverage.gapFrom))
+    feed(state.hash, state.at, coverage.gapFrom)
     state.at = coverage.gapFrom
-    return state.hash.copy().update(bytes.subarray(coverage.gapTo, coverage.end)).digest()
+    const hash = state.hash.copy()
+    feed(hash, coverage.gapTo, coverage.end)
+    return hash.digest()
   }
 }

@@ -1,7 +1,7 @@
 import { PkiError, parseCertificate, type SigningDigest } from '@yinxin/pki'
 import { coverageOf } from './byte-range.ts'
 import { readStore, type SignatureData, storeKeyOf, storeUpdate } from './dss.ts'
-import { leniently, type PdfView, resolve, withRepair } from './file.ts'
+import { leniently, type PdfView, resolve, withInput } from './file.ts'
 import {
   containersOf,
   gather,
@@ -15,6 +15,8 @@ import { PdfRefusal } from './refusal.ts'
 import { revisionsOf } from './revisions.ts'
 import { finishSignature, prepareDocumentTimestamp } from './sign.ts'
 import { type FoundSignature, findSignatures } from './signature-fields.ts'
+import { extendedSource, type PdfSource } from './source.ts'
+import { inputOf } from './verify.ts'
 
 /** Gets a digest, returns an RFC 3161 token over it. */
 export type TimestampSource = (
@@ -43,10 +45,10 @@ export interface ExtendOptions extends Partial<TimestampOptions> {
 /**
  * Raises all signatures of a file to a level (ETSI EN 319 142-1 §6) and returns what has to be appended:
  * B-T a document timestamp where a signature has none, B-LT the validation data of all chains, B-LTA a
- * document timestamp over them. Nothing that is there is rewritten.
+ * document timestamp over them. Nothing that is there is rewritten. A file read by ranges is never held in memory.
  * @throws PdfRefusal `nothing_to_extend`, `timestamp_needed`, `validation_data_missing`
  */
-export async function extendDelta(pdf: Uint8Array, options: ExtendOptions): Promise<Uint8Array> {
+export async function extendDelta(pdf: Uint8Array | PdfSource, options: ExtendOptions): Promise<Uint8Array> {
   const file = growing(pdf)
   // 1. B-T: every signature needs a proof of when it existed.
   const signatures = read(pdf)
@@ -85,7 +87,10 @@ export async function renewPdf(
 }
 
 /** Adds one document timestamp over the whole file, signed or not, and returns what has to be appended. */
-export async function timestampDelta(pdf: Uint8Array, options: TimestampOptions): Promise<Uint8Array> {
+export async function timestampDelta(
+  pdf: Uint8Array | PdfSource,
+  options: TimestampOptions,
+): Promise<Uint8Array> {
   const file = growing(pdf)
   await addTimestamp(file, options)
   return file.delta()
@@ -96,17 +101,28 @@ export async function timestampPdf(pdf: Uint8Array, options: TimestampOptions): 
   return join(pdf, await timestampDelta(pdf, options))
 }
 
+/** A file that grows: its original, in memory or read by ranges, and what is appended to it. */
 interface Growing {
-  bytes: Uint8Array
+  /** The whole as it is by now. */
+  current(): Uint8Array | PdfSource
+  append(delta: Uint8Array): void
   delta(): Uint8Array
 }
 
-function growing(pdf: Uint8Array): Growing {
-  const file = { bytes: pdf, delta: () => file.bytes.subarray(pdf.length) }
-  return file
+function growing(pdf: Uint8Array | PdfSource): Growing {
+  let appended = new Uint8Array(0)
+  let whole = pdf
+  return {
+    current: () => whole,
+    append(delta) {
+      appended = join(appended, delta)
+      whole = pdf instanceof Uint8Array ? join(pdf, appended) : extendedSource(pdf, appended)
+    },
+    delta: () => appended,
+  }
 }
 
-function join(pdf: Uint8Array, delta: Uint8Array): Uint8Array {
+function join(pdf: Uint8Array, delta: Uint8Array): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(pdf.length + delta.length)
   whole.set(pdf)
   whole.set(delta, pdf.length)
@@ -120,18 +136,18 @@ async function addTimestamp(file: Growing, options: Partial<TimestampOptions>): 
   const { timestamp, digestAlgorithm = 'sha256' } = options
   if (!timestamp) throw new PdfRefusal('timestamp_needed')
   const stamp = async (reserveBytes: number) => {
-    const prepared = prepareDocumentTimestamp(file.bytes, { reserveBytes, digestAlgorithm })
+    const prepared = prepareDocumentTimestamp(file.current(), { reserveBytes, digestAlgorithm })
     return { prepared, token: await timestamp(prepared.digest, digestAlgorithm) }
   }
   const reserveBytes = options.timestampBytes ?? USUAL_TOKEN_BYTES
   let { prepared, token } = await stamp(reserveBytes)
   // Tokens of one authority differ by a few bytes: serial numbers, signatures.
   if (token.length > reserveBytes) ({ prepared, token } = await stamp(token.length + 128))
-  file.bytes = join(file.bytes, finishSignature(prepared, token))
+  file.append(finishSignature(prepared, token))
 }
 
-function read(pdf: Uint8Array): FoundSignature[] {
-  return withRepair(pdf, (view) => findSignatures(revisionsOf(leniently(view).file)))
+function read(pdf: Uint8Array | PdfSource): FoundSignature[] {
+  return withInput(inputOf(pdf), (view) => findSignatures(revisionsOf(leniently(view).file)))
 }
 
 function isTimestamp(found: FoundSignature): boolean {
@@ -161,8 +177,8 @@ async function addValidationData(
   ask: (need: ValidationNeed) => Promise<RevocationAnswer>,
   onlyNewData = false,
 ): Promise<void> {
-  const pdf = file.bytes
-  const { found, sealed, certificates } = withRepair(pdf, (view) => survey(view, pdf.length))
+  const pdf = inputOf(file.current())
+  const { found, sealed, certificates } = withInput(pdf, (view) => survey(view, view.file.bytes.length))
   const anchors = (options.trust ?? []).map(parseCertificate)
   const pool = readable([...(options.certificates ?? []), ...certificates])
   const additions: SignatureData[] = []
@@ -172,8 +188,8 @@ async function addValidationData(
     if (sealed.has(key)) continue
     additions.push({ key, ...(await gather(containers(one), pool, anchors, ask)) })
   }
-  const delta = withRepair(pdf, (view) => storeUpdate(view, additions, onlyNewData))
-  if (delta) file.bytes = join(pdf, delta)
+  const delta = withInput(pdf, (view) => storeUpdate(view, additions, onlyNewData))
+  if (delta) file.append(delta)
 }
 
 /** The signatures of a file, and which of them have their data in the store that a later timestamp covers. */

@@ -24,6 +24,8 @@ import {
   takeKeyword,
 } from './syntax.ts'
 import {
+  type Distance,
+  endOfStream,
   type IndirectObject,
   readIndirect,
   readSection,
@@ -35,8 +37,12 @@ import {
 
 /** More revisions than this are refused; a contract with 2,000 signatures still opens. */
 const MAX_SECTIONS = 4096
+/** Where the end of a file is looked for. */
+const TAIL = 4096
 /** Slack for parsing beyond the file's own size. */
 const MAX_SCANNED = 64 * 1024 * 1024
+/** Bytes of an object that are looked at first in a file read by ranges. */
+const FIRST_LOOK = 4096
 /** All decoded object streams of one file together. */
 const MAX_INFLATED = 256 * 1024 * 1024
 
@@ -59,6 +65,9 @@ export interface PdfFile {
   readonly lenient: boolean
   /** Where the bytes are not all there: how to look at a place. */
   readonly window: Window | undefined
+  /** Brings bytes in before they are looked at directly; nothing to do where all are there. */
+  readonly load: (from: number, to: number) => void
+  readonly distance: Distance | undefined
 }
 
 interface ObjectStream {
@@ -88,13 +97,21 @@ export function withRepair<T>(bytes: Uint8Array, use: (view: PdfView) => T): T {
   }
 }
 
+/** A file as it is given: all its bytes, or a way to read them. */
+export type PdfInput = Uint8Array | SparseFile
+
+/** Runs `use` on the opened file, by whatever way its bytes come. */
+export function withInput<T>(input: PdfInput, use: (view: PdfView) => T): T {
+  return input instanceof Uint8Array ? withRepair(input, use) : withSparse(input, use)
+}
+
 /**
  * Runs `use` on a file of which only what is looked at is read. Rebuilding would need all of it, so what is broken
  * is refused.
  */
-export function withSparse<T>({ bytes, window }: SparseFile, use: (view: PdfView) => T): T {
+export function withSparse<T>(sparse: SparseFile, use: (view: PdfView) => T): T {
   try {
-    return use(openStrict(bytes, checkHeader(bytes), window))
+    return use(openStrict(sparse.bytes, checkHeader(sparse.bytes), sparse))
   } catch (fault) {
     if (fault instanceof SyntaxFault)
       throw new PdfRefusal('damaged', `${fault.message}; not mended by ranges`)
@@ -123,7 +140,7 @@ function makeFile(
   bias: number,
   sections: XrefSection[],
   repaired: boolean,
-  window?: Window,
+  sparse?: SparseFile,
 ): PdfFile {
   return {
     bytes,
@@ -137,8 +154,22 @@ function makeFile(
     inflated: 0,
     scanned: 0,
     lenient: false,
-    window,
+    window: sparse?.window,
+    load: sparse?.load ?? nothing,
+    distance: sparse && distanceIn(sparse),
   }
+}
+
+function nothing(): void {}
+
+function distanceIn({ bytes, window, load }: SparseFile): Distance {
+  const endBehind = (at: number) => (visible: Uint8Array) => {
+    const end = endOfStream(visible, at)
+    // Spaces up to the edge of what is there may go on behind it.
+    if (end === undefined) throw new SyntaxFault('stream without end', visible.length)
+    return end
+  }
+  return { bytes, load, endBehind: (at) => window(at, endBehind(at), undefined, 64) }
 }
 
 function viewOf(file: PdfFile, from = 0): PdfView {
@@ -166,20 +197,27 @@ function checkHeader(bytes: Uint8Array): Header {
   return { offset, version: /^\d\.\d$/.test(version) ? version : '1.4' }
 }
 
-function openStrict(bytes: Uint8Array, header: Header, window?: Window): PdfView {
+function openStrict(bytes: Uint8Array, header: Header, sparse?: SparseFile): PdfView {
+  const window = sparse?.window
   const named = lastStartxref(bytes)
   if (named === undefined) throw new SyntaxFault('no startxref')
   const locate = (visible: Uint8Array) => locateSection(visible, named, header.offset)
   const { offset, bias } = window ? window(named, locate) : locate(bytes)
   const sections = readChain(bytes, offset, bias, window)
   refuseEncryption(sections)
-  return viewOf(makeFile(bytes, header, bias, sections, false, window))
+  return viewOf(makeFile(bytes, header, bias, sections, false, sparse))
 }
 
 /** Absolute offset of the section the last `startxref` of these bytes means; undefined if it means none. */
-export function newestSectionOffset(bytes: Uint8Array, bias: number): number | undefined {
+export function newestSectionOffset(
+  bytes: Uint8Array,
+  bias: number,
+  load: PdfFile['load'],
+): number | undefined {
+  load(bytes.length - TAIL, bytes.length)
   const named = lastStartxref(bytes)
   if (named === undefined) return undefined
+  load(named - TAIL, Math.min(bytes.length, named + bias + TAIL))
   try {
     return locateSection(bytes, named, bias).offset
   } catch (fault) {
@@ -190,7 +228,7 @@ export function newestSectionOffset(bytes: Uint8Array, bias: number): number | u
 
 /** The value of the last `startxref` in the last part of the file. */
 export function lastStartxref(bytes: Uint8Array): number | undefined {
-  const at = findLastAscii(bytes, 'startxref', Math.max(0, bytes.length - 4096))
+  const at = findLastAscii(bytes, 'startxref', Math.max(0, bytes.length - TAIL))
   if (at === -1) return undefined
   const c = cursorAt(bytes, at + 9)
   skipSpace(c)
@@ -240,12 +278,14 @@ function readChain(bytes: Uint8Array, from: number, bias: number, window?: Windo
 }
 
 function readDistantSection(window: Window, at: number, bias: number, budget: SectionBudget): XrefSection {
-  const section = window(at, (visible) => readSection(visible, at, bias, budget))
+  // The supplement of a hybrid section stands elsewhere: once it is there, the section is read with it.
+  const section = window(at, (visible) => readSection(visible, at, bias, budget, false))
   const supplement = section.trailer.get('XRefStm')
   if (typeof supplement !== 'number' || section.form !== 'table') return section
-  // The supplement of a hybrid section stands elsewhere: once it is there, the section is read with it.
-  window(supplement + bias, (visible) => readSection(visible, supplement + bias, bias, budget))
-  return window(at, (visible) => readSection(visible, at, bias, budget))
+  const there = supplement + bias
+  const found = window(there, (visible) => isSectionStart(visible, there))
+  if (found) window(there, (visible) => readSection(visible, there, bias, budget))
+  return window(at, (visible) => readSection(visible, at, bias, budget, found))
 }
 
 /** Our own rule: /Encrypt in any trailer of the chain means encrypted, whatever else opens. */
@@ -296,8 +336,9 @@ function readExactly(view: PdfView, num: number, entry: XrefEntry, depth: number
   let object: IndirectObject
   try {
     const read = (bytes: Uint8Array) =>
-      readIndirect(bytes, entry.offset, (value) => resolve(view, value, depth + 1))
-    object = file.window ? file.window(entry.offset, read, ({ end }) => end) : read(file.bytes)
+      readIndirect(bytes, entry.offset, (value) => resolve(view, value, depth + 1), file.distance)
+    const endOf = ({ end, distant }: IndirectObject) => (distant ? entry.offset : end)
+    object = file.window ? file.window(entry.offset, read, endOf, FIRST_LOOK) : read(file.bytes)
   } catch (fault) {
     if (fault instanceof SyntaxFault) countScan(file, fault.reach - entry.offset)
     throw fault

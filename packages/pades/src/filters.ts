@@ -1,5 +1,14 @@
 import { inflate } from '#flate'
-import { dictOf, hexDigit, isDict, nameOf, type PdfDict, type PdfStream, type PdfValue } from './objects.ts'
+import {
+  dictOf,
+  hexDigit,
+  isDict,
+  nameOf,
+  type PdfDict,
+  type PdfStream,
+  type PdfValue,
+  streamData,
+} from './objects.ts'
 import { isSpace, SyntaxFault } from './syntax.ts'
 
 /** Decoded streams beyond this are refused: only structure is decoded here, never page pictures. */
@@ -10,7 +19,7 @@ export function decodeStream(
   stream: PdfStream,
   resolve: (value: PdfValue | undefined) => PdfValue,
 ): Uint8Array {
-  let data = stream.source.subarray(stream.start, stream.end)
+  let data = streamData(stream)
   const filters = listOf(resolve(stream.dict.get('Filter')), resolve)
   const params = listOf(resolve(stream.dict.get('DecodeParms')), resolve)
   if (filters.length > 8) throw new SyntaxFault('too many filters')

@@ -27,6 +27,14 @@ export interface PdfStream {
   readonly source: Uint8Array
   readonly start: number
   readonly end: number
+  /** Brings the data in where the file is read by ranges; it is not there before. */
+  readonly load?: () => void
+}
+
+/** The undecoded data of a stream. */
+export function streamData(stream: PdfStream): Uint8Array {
+  stream.load?.()
+  return stream.source.subarray(stream.start, stream.end)
 }
 
 export type PdfValue =
@@ -191,7 +199,8 @@ export function sameValue(a: PdfValue | undefined, b: PdfValue | undefined): boo
       return (
         b.kind === 'stream' &&
         sameDict(a.dict, b.dict) &&
-        sameBytes(a.source.subarray(a.start, a.end), b.source.subarray(b.start, b.end))
+        a.end - a.start === b.end - b.start &&
+        sameBytes(streamData(a), streamData(b))
       )
   }
 }

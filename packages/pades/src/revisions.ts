@@ -37,8 +37,9 @@ export function revisionEndingAt(
   revisions: readonly Revision[],
   end: number,
 ): Revision | undefined {
+  file.load(end - 4096, end)
   if (!endsWithMarker(file.bytes, end)) return undefined
-  const offset = newestSectionOffset(file.bytes.subarray(0, end), file.bias)
+  const offset = newestSectionOffset(file.bytes.subarray(0, end), file.bias, file.load)
   return offset === undefined ? undefined : revisions.find((revision) => revision.offset === offset)
 }
 

@@ -1,4 +1,4 @@
-import type { PdfValue } from './objects.ts'
+import { type PdfValue, streamData } from './objects.ts'
 
 const ENCODER = new TextEncoder()
 
@@ -131,7 +131,7 @@ export function writeValue(sink: Sink, value: PdfValue): void {
   else if (value.kind === 'ref') sink.ref(value.num, value.gen)
   else if (value.kind === 'string') sink.raw(value.source.subarray(value.start, value.end))
   else {
-    const data = value.source.subarray(value.start, value.end)
+    const data = streamData(value)
     const dict = new Map(value.dict)
     dict.set('Length', data.length)
     writeValue(sink, dict)

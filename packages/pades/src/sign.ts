@@ -69,12 +69,14 @@ export function prepareSignatureOf(source: PdfSource, options: PrepareOptions): 
 
 /** First phase of a document timestamp (ISO 32000-2 §12.8.5): `digest` goes to the authority, its token is the CMS. */
 export function prepareDocumentTimestamp(
-  pdf: Uint8Array,
+  pdf: Uint8Array | PdfSource,
   options: Pick<PrepareOptions, 'fieldName' | 'digestAlgorithm' | 'reserveBytes' | 'hashState'> = {},
 ): PreparedSignature {
   // The token carries the time; /M is not written (EN 319 142-1 §5.4.3).
   const silent = { ...options, placements: [], signingTime: new Date(0) }
-  return withRepair(pdf, (view) => prepare(view, silent, 'timestamp'))
+  return pdf instanceof Uint8Array
+    ? withRepair(pdf, (view) => prepare(view, silent, 'timestamp'))
+    : withSparse(openSparse(pdf), (view) => prepare(view, silent, 'timestamp', pdf))
 }
 
 type Kind = 'signature' | 'timestamp'

@@ -13,7 +13,7 @@ import { coverageOf } from './byte-range.ts'
 import { type ChainBlock, judgeChain, type TrustStore } from './chain.ts'
 import { type ConclusionText, conclusionText } from './conclusion.ts'
 import { readStore } from './dss.ts'
-import { leniently, resolve, withRepair } from './file.ts'
+import { leniently, resolve, withInput } from './file.ts'
 import { integrityBlocks } from './integrity.ts'
 import { fromPki } from './judge.ts'
 import { containersOf, readable } from './needs.ts'
@@ -21,7 +21,8 @@ import { nameOf, stringBytes } from './objects.ts'
 import type { PdfVerification, Problem, SignatureReport } from './report.ts'
 import { revisionsOf } from './revisions.ts'
 import { type FoundSignature, findSignatures } from './signature-fields.ts'
-import { verifyPdf } from './verify.ts'
+import type { PdfSource } from './source.ts'
+import { inputOf, verifyInput } from './verify.ts'
 
 /** EN 319 102-1 §5.1.3, Table 5. */
 export type Indication = 'TOTAL_PASSED' | 'TOTAL_FAILED' | 'INDETERMINATE'
@@ -114,16 +115,17 @@ export interface PdfValidation {
  * leaves it open, at the moment at which timestamps prove it existed (§5.5, §5.6). Data in the file's store counts.
  * @throws PdfRefusal if the file cannot be read at all
  */
-export function validatePdf(pdf: Uint8Array, options: ValidationOptions): PdfValidation {
+export function validatePdf(pdf: Uint8Array | PdfSource, options: ValidationOptions): PdfValidation {
+  const input = inputOf(pdf)
   // 1. Facts.
   const sm2 = options.sm2Identity === undefined ? {} : { sm2Identity: options.sm2Identity }
-  const verification = verifyPdf(pdf, sm2)
-  const items = withRepair(pdf, (view) => {
+  const verification = verifyInput(input, sm2)
+  const items = withInput(input, (view) => {
     const { file } = leniently(view)
     const revisions = revisionsOf(file)
     return findSignatures(revisions).map((found) => itemOf(found, file.bytes.length))
   })
-  const store = withRepair(pdf, (view) => readStore(leniently(view)))
+  const store = withInput(input, (view) => readStore(leniently(view)))
   const trust = { ...trustStore(options, items, store), sm2 }
   pair(items, verification)
   // 2. Timestamps from the newest to the oldest: each is proven by those after it, and proves what it covers.

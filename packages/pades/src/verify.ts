@@ -6,10 +6,11 @@ import {
   fetchObject,
   leniently,
   type PdfFile,
+  type PdfInput,
   type PdfView,
   resolve,
   resolveDict,
-  withRepair,
+  withInput,
 } from './file.ts'
 import {
   displayName,
@@ -36,6 +37,7 @@ import { noteDangling, numbersOf, type Revision, revisionEndingAt, revisionsOf }
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
 import { type FoundSignature, findSignatures, unsignedFields } from './signature-fields.ts'
+import { openSparse, type PdfSource } from './source.ts'
 import { type ChangeLevel, type StepDifference, worse } from './step.ts'
 import { isSpace, SyntaxFault } from './syntax.ts'
 
@@ -48,12 +50,23 @@ export interface VerifyOptions {
   readonly sm2Identity?: Sm2Identity
 }
 
+/** Opens what is read by ranges. */
+export function inputOf(pdf: Uint8Array | PdfSource): PdfInput {
+  return pdf instanceof Uint8Array ? pdf : openSparse(pdf)
+}
+
 /**
  * Verifies every signature of a file and what happened after it. Bad signatures are reported, never thrown.
+ * A file that is read by ranges is not mended: one with a broken cross-reference is refused.
  * @throws PdfRefusal if the file cannot be read at all
  */
-export function verifyPdf(pdf: Uint8Array, options: VerifyOptions = {}): PdfVerification {
-  return refusing(() => verify(pdf, options))
+export function verifyPdf(pdf: Uint8Array | PdfSource, options: VerifyOptions = {}): PdfVerification {
+  return verifyInput(inputOf(pdf), options)
+}
+
+/** As `verifyPdf`, on a file that is opened already. */
+export function verifyInput(input: PdfInput, options: VerifyOptions): PdfVerification {
+  return refusing(() => verify(input, options))
 }
 
 /** Runs `use`; what cannot be read at all is refused by name. */
@@ -76,8 +89,8 @@ export interface Examination {
 }
 
 /** @throws PdfRefusal if the file cannot be read at all */
-export function examine(pdf: Uint8Array): Examination {
-  const newest = leniently(withRepair(pdf, readable))
+export function examine(input: PdfInput): Examination {
+  const newest = leniently(withInput(input, readable))
   const { file } = newest
   const revisions = revisionsOf(file)
   const found = findSignatures(revisions)
@@ -86,7 +99,7 @@ export function examine(pdf: Uint8Array): Examination {
   return { file, revisions, found, steps: compareSteps(revisions, oldestSigned(file, revisions, found)) }
 }
 
-function verify(pdf: Uint8Array, options: VerifyOptions): PdfVerification {
+function verify(pdf: PdfInput, options: VerifyOptions): PdfVerification {
   const { sm2Identity } = options
   const sm2 = sm2Identity === undefined ? {} : { sm2Identity }
   const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at, sm2 }
@@ -279,8 +292,7 @@ function judgeAfter(context: Context, found: FoundSignature, coverage: Coverage)
   }
   const problems: Problem[] = []
   if ((context.reach[revision.index] ?? 0) > coverage.end) problems.push(pdfProblem('entry_beyond_signature'))
-  if (revision.index === 0 && !onlySpaceAfter(file.bytes, coverage.end))
-    problems.push(pdfProblem('trailing_bytes'))
+  if (revision.index === 0 && !onlySpaceAfter(file, coverage.end)) problems.push(pdfProblem('trailing_bytes'))
   let level: ChangeLevel = 'none'
   const rules: { level: ChangeLevel; rule: string; text: string }[] = []
   const lock = fieldLockOf(found.view, found.dict)
@@ -350,8 +362,12 @@ function reachOf(revisions: readonly Revision[]): number[] {
   return reach
 }
 
-function onlySpaceAfter(bytes: Uint8Array, from: number): boolean {
-  for (let i = from; i < bytes.length; i++) if (!isSpace(bytes[i])) return false
+function onlySpaceAfter({ bytes, load }: PdfFile, from: number): boolean {
+  for (let at = from; at < bytes.length; at += 65_536) {
+    const end = Math.min(bytes.length, at + 65_536)
+    load(at, end)
+    for (let i = at; i < end; i++) if (!isSpace(bytes[i])) return false
+  }
   return true
 }
 

@@ -54,16 +54,20 @@ function spend(budget: SectionBudget, bytes: number, entries: number): void {
   if (budget.bytes < 0 || budget.entries < 0) throw new PdfRefusal('too_complex', 'cross-reference size')
 }
 
-/** Reads the section at an absolute offset; `bias` is what file offsets must be shifted by. */
+/**
+ * Reads the section at an absolute offset; `bias` is what file offsets must be shifted by. Without `supplement` that
+ * of a hybrid file is left out.
+ */
 export function readSection(
   bytes: Uint8Array,
   offset: number,
   bias: number,
   budget: SectionBudget,
+  supplement = true,
 ): XrefSection {
   const c = cursorAt(bytes, offset)
   skipSpace(c)
-  if (takeKeyword(c, 'xref')) return readTable(bytes, offset, c.pos, bias, budget)
+  if (takeKeyword(c, 'xref')) return readTable(bytes, offset, c.pos, bias, budget, supplement)
   if (isDigit(bytes[c.pos])) return readXrefStream(bytes, c.pos, offset, bias, budget)
   throw new SyntaxFault(`no cross-reference section at ${offset}`)
 }
@@ -80,6 +84,7 @@ function readTable(
   from: number,
   bias: number,
   budget: SectionBudget,
+  supplement: boolean,
 ): XrefSection {
   const c = cursorAt(bytes, from)
   const parts: Subsection[] = []
@@ -117,7 +122,7 @@ function readTable(
   const locate = locator(parts, 20)
   const at = trailer.get('XRefStm')
   let hybrid: XrefSection | undefined
-  if (typeof at === 'number') {
+  if (typeof at === 'number' && supplement) {
     const c2 = cursorAt(bytes, at + bias)
     skipSpace(c2)
     if (isDigit(bytes[c2.pos])) hybrid = readXrefStream(bytes, c2.pos, at + bias, bias, budget)
@@ -295,6 +300,28 @@ export interface IndirectObject {
   readonly value: PdfValue
   /** Just behind the value (behind `endstream` for streams). */
   readonly end: number
+  /** True where its data was not fetched. */
+  readonly distant?: boolean
+}
+
+/** What lies beyond the bytes that are there, in a file that is read by ranges. */
+export interface Distance {
+  /** As long as the file. */
+  readonly bytes: Uint8Array
+  /** Where a stream ends whose data ends at this place: behind its keyword, or -1 if none is there. */
+  endBehind(at: number): number
+  load(from: number, to: number): void
+}
+
+/**
+ * The end of a stream whose data ends here, behind its keyword; -1 if there is none, undefined if the bytes end
+ * before that can be told.
+ */
+export function endOfStream(bytes: Uint8Array, at: number): number | undefined {
+  let pos = at
+  while (isSpace(bytes[pos])) pos++
+  if (matchesAt(bytes, pos, 'endstream') || matchesAt(bytes, pos, 'endobj')) return pos + 9
+  return pos + 9 > bytes.length ? undefined : -1
 }
 
 /** Reads `N G obj …` at an offset; `resolveLength` answers an indirect /Length. */
@@ -302,6 +329,7 @@ export function readIndirect(
   bytes: Uint8Array,
   offset: number,
   resolveLength: (value: PdfValue | undefined) => PdfValue,
+  distance?: Distance,
 ): IndirectObject {
   const c = cursorAt(bytes, offset)
   skipSpace(c)
@@ -326,15 +354,20 @@ export function readIndirect(
   const length = resolveLength(value.get('Length'))
   let end = -1
   if (typeof length === 'number' && length >= 0 && start + length <= bytes.length) {
-    const t = cursorAt(bytes, start + length)
-    while (isSpace(bytes[t.pos])) t.pos++
-    if (matchesAt(bytes, t.pos, 'endstream') || matchesAt(bytes, t.pos, 'endobj')) {
-      return {
-        num,
-        gen,
-        value: { kind: 'stream', dict: value, source: bytes, start, end: start + length },
-        end: t.pos + 9,
-      }
+    const behind = endOfStream(bytes, start + length) ?? -1
+    if (behind !== -1) {
+      const to = start + length
+      return { num, gen, value: { kind: 'stream', dict: value, source: bytes, start, end: to }, end: behind }
+    }
+  }
+  if (distance && typeof length === 'number' && length >= 0 && start + length > bytes.length) {
+    // The data itself is not looked at, only whether it ends where it says; nobody may need it.
+    const to = start + length
+    const behind = to <= distance.bytes.length ? distance.endBehind(to) : -1
+    if (behind !== -1) {
+      const load = () => distance.load(start, to)
+      const far: PdfValue = { kind: 'stream', dict: value, source: distance.bytes, start, end: to, load }
+      return { num, gen, value: far, end: behind, distant: true }
     }
   }
   const close = findAscii(bytes, 'endstream', start)
