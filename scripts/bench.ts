@@ -17,10 +17,11 @@ interface Suite {
 
 const suites: Suite[] = [
   {
-    prefixes: ['engine.rsa2048', 'engine.p256-event', 'engine.fifty', 'engine.verify'],
+    prefixes: ['engine.rsa2048', 'engine.p256-event', 'engine.fifty', 'engine.verify', 'engine.memory'],
     run: async () => (await import('../packages/pades/bench.ts')).benchEngine(400),
   },
   { prefixes: ['engine.vsLibpdf'], run: async () => (await import('./bench/peers.ts')).benchLibpdf() },
+  { prefixes: ['engine.vsPyhanko'], run: async () => (await import('./bench/peers.ts')).benchPyhanko() },
   { prefixes: ['platform'], run: async () => (await import('./bench/platform.ts')).benchPlatform() },
   {
     prefixes: ['custody', 'kms', 'ca', 'timestamps'],

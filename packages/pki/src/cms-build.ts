@@ -8,7 +8,7 @@ import {
 } from './algorithms.ts'
 import { equalBytes } from './bytes.ts'
 import { digest, type Signer } from './crypto.ts'
-import { encodingOf, enter, readOnly, take, takeOptional } from './der-read.ts'
+import { contentOf, encodingOf, enter, readOnly, take, takeOptional } from './der-read.ts'
 import {
   type Der,
   element,
@@ -57,24 +57,20 @@ export interface SigningCertificate {
   /** SubjectPublicKeyInfo. */
   readonly spki: Uint8Array
   /** IssuerAndSerialNumber (RFC 5652 §10.2.4). */
-  readonly issuerAndSerial: Uint8Array
+  readonly issuerAndSerial: Der
   /** The ESS signing-certificate-v2 attribute. */
-  attribute(algorithm: SigningDigest): Uint8Array
-}
-
-/**
- * Prepares the certificate of a key that signs often.
- * @param certificate DER; copied, so that later changes to these bytes cannot part what was prepared from what is used
- * @throws PkiError `der` when it cannot be read
- */
-export function prepareSigningCertificate(certificate: Uint8Array): SigningCertificate {
-  return readSigningCertificate(new Uint8Array(certificate))
+  attribute(algorithm: SigningDigest): Der
 }
 
 const prepared = (certificate: Uint8Array | SigningCertificate): SigningCertificate =>
-  certificate instanceof Uint8Array ? readSigningCertificate(certificate) : certificate
+  certificate instanceof Uint8Array ? prepareSigningCertificate(certificate) : certificate
 
-function readSigningCertificate(der: Uint8Array): SigningCertificate {
+/**
+ * Reads a certificate once for several uses.
+ * @param der not copied: it must not change while what was prepared from it is in use
+ * @throws PkiError `der` when it cannot be read
+ */
+export function prepareSigningCertificate(der: Uint8Array): SigningCertificate {
   const body = enter(take(enter(readOnly(der, 0x30, 'certificate')), 0x30, 'a certificate body'))
   takeOptional(body, 0xa0)
   const serial = encodingOf(take(body, 0x02, 'a serial number'))
@@ -84,11 +80,11 @@ function readSigningCertificate(der: Uint8Array): SigningCertificate {
   take(body, 0x30, 'a subject')
   const spki = encodingOf(take(body, 0x30, 'a public key'))
   let algorithmOfLast: SigningDigest | undefined
-  let last: Uint8Array | undefined
+  let last: Der | undefined
   return {
     der,
     spki,
-    issuerAndSerial: encode(sequence(issuer, serial)),
+    issuerAndSerial: sequence(issuer, serial),
     attribute(algorithm) {
       if (last === undefined || algorithm !== algorithmOfLast) {
         last = essAttribute(
@@ -104,13 +100,13 @@ function readSigningCertificate(der: Uint8Array): SigningCertificate {
 }
 
 /** ESSCertIDv2 with issuerSerial (RFC 5035 §4). SHA-256 is its DEFAULT and therefore left out. */
-function essAttribute(certificateHash: Uint8Array, issuerSerial: Der, algorithm: SigningDigest): Uint8Array {
+function essAttribute(certificateHash: Uint8Array, issuerSerial: Der, algorithm: SigningDigest): Der {
   const hash = octetString(certificateHash)
   const id =
     algorithm === 'sha256'
       ? sequence(hash, issuerSerial)
       : sequence(digestIdentifier(algorithm), hash, issuerSerial)
-  return encode(attribute(oidDer.signingCertificateV2, sequence(sequence(id))))
+  return attribute(oidDer.signingCertificateV2, sequence(sequence(id)))
 }
 
 /**
@@ -153,12 +149,9 @@ export interface SignedDataFields {
 export function buildSignedData(fields: SignedDataFields): Uint8Array {
   const { signedAttributes, encapsulated } = fields
   const signingCertificate = prepared(fields.signingCertificate)
-  if (signedAttributes[0] !== 0x31) throw new PkiError('argument', 'the signed attributes are no SET')
   const digestAlgorithm = digestIdentifier(fields.digestAlgorithm)
   // The attributes are signed as SET OF and stored as [0] IMPLICIT: only the tag differs (RFC 5652 §5.4).
-  // A copy for certain: slice() of a Buffer would share memory with the caller's bytes.
-  const stored = new Uint8Array(signedAttributes)
-  stored[0] = 0xa0
+  const stored = element(0xa0, contentOf(readOnly(signedAttributes, 0x31, 'signed attributes')))
   const signerParts: Der[] = [
     version1,
     signingCertificate.issuerAndSerial,

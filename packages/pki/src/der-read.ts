@@ -251,15 +251,22 @@ export function readText(found: DerElement): string {
 
 export const isText = (tag: number): boolean => [0x0c, 0x12, 0x13, 0x14, 0x16, 0x1a, 0x1e].includes(tag)
 
+/** Two decimal digits as a number, NaN when they are none. */
+function twoDigits(source: Uint8Array, at: number): number {
+  const high = source[at]! - 0x30
+  const low = source[at + 1]! - 0x30
+  return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN
+}
+
 /** The usual form, UTCTime to the second from 1970 on, without detours; undefined when it is anything else. */
 function readPlainTime(source: Uint8Array, tag: number, content: number, end: number): Date | undefined {
   if (tag !== 0x17 || end - content !== 13 || source[content + 12] !== 0x5a) return undefined
-  const pair = (index: number) => {
-    const [high, low] = [source[content + index]! - 0x30, source[content + index + 1]! - 0x30]
-    return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : Number.NaN
-  }
-  const [year, month, day] = [pair(0), pair(2), pair(4)]
-  const [hour, minute, second] = [pair(6), pair(8), pair(10)]
+  const year = twoDigits(source, content)
+  const month = twoDigits(source, content + 2)
+  const day = twoDigits(source, content + 4)
+  const hour = twoDigits(source, content + 6)
+  const minute = twoDigits(source, content + 8)
+  const second = twoDigits(source, content + 10)
   // Days past the 28th may not exist: the careful way decides.
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= 28)) return undefined
   if (!(hour < 24 && minute < 60 && second < 60 && (year < 50 || year >= 70))) return undefined

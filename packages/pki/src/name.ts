@@ -135,8 +135,22 @@ const escapeValue = (value: string): string =>
 export const parseName = (der: Uint8Array): Name => readName(readOnly(der, 0x30, 'name'))
 
 /** Caseless, with inner spaces folded: the parts of RFC 4518 that decide about real names. */
-function normalForm(value: string): string {
-  return value.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+export function normalForm(value: string): string {
+  let composed = true
+  let cased = false
+  let spaced = false
+  let before = 0x20
+  for (let index = 0; index < value.length; index += 1) {
+    const code = value.charCodeAt(index)
+    if (code <= 0x20) spaced ||= code !== 0x20 || before === 0x20
+    else if (code <= 0x7f) cased ||= code >= 0x41 && code <= 0x5a
+    else if (code < 0x4e00 || code > 0x9fff) composed = false
+    before = code
+  }
+  // Neither ASCII nor the unified ideographs have another form under NFKC, and names are mostly made of these.
+  if (!composed) return value.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+  const lower = cased ? value.toLowerCase() : value
+  return spaced || before <= 0x20 ? lower.trim().replace(/\s+/g, ' ') : lower
 }
 
 /**

@@ -109,7 +109,8 @@ export function prepareTimestampAuthority(
   certificate: Uint8Array,
   chain: readonly Uint8Array[] = [],
 ): PreparedTimestampAuthority {
-  const signingCertificate = prepareSigningCertificate(certificate)
+  // Copies: the authority lives long, and what it was made from is the caller's.
+  const signingCertificate = prepareSigningCertificate(new Uint8Array(certificate))
   assertKeyOf(signingCertificate, signer)
   const certificates = chain.map((der) => new Uint8Array(der))
   const digestAlgorithm = digestForSigning(signer.algorithm)
