@@ -6,12 +6,15 @@ import { verifyBundle } from '@yinxin/evidence'
 import { verifyPdf } from '@yinxin/pades'
 import { parsePem } from '@yinxin/pki'
 import type { SignTask } from '@yinxin/sdk/wire'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { drawSampleContract } from '../../apps/server/src/sandbox/sample-contract.ts'
 import { openStage, type Stage, type StageCompany } from '../stage.ts'
 import { type SwiftSite, startSwift } from './swift.ts'
 import { devicesHold, makeBucket, swiftClient } from './swift-bench.ts'
 import { hasSwift } from './swift-gate.ts'
+
+// Twenty processes in Python share the machine with the test.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 600_000 })
 
 if (hasSwift()) {
   describe('a platform over two sites of object storage', () => {
@@ -49,7 +52,7 @@ if (hasSwift()) {
       })
       const [der] = parsePem(Buffer.from(await stage.download('/ca/root.pem')).toString('utf8'))
       root = der as Uint8Array
-    }, 240_000)
+    })
     afterAll(async () => {
       await stage?.close()
       await Promise.all([shanghai?.stop(), guangzhou?.stop()])
@@ -101,7 +104,7 @@ if (hasSwift()) {
             await storage.repairDue({ hasten: true })
             return (await storage.waiting()).repairs
           },
-          { timeout: 60_000, interval: 500 },
+          { timeout: 150_000, interval: 500 },
         )
         .toBe(0)
     }
@@ -217,7 +220,7 @@ if (hasSwift()) {
             await storage.removeDue({ hasten: true })
             return (await storage.destroyed(last?.id ?? ''))?.complete
           },
-          { timeout: 60_000, interval: 500 },
+          { timeout: 150_000, interval: 500 },
         )
         .toBe(true)
       // A second copy, made by a repair while the first was still on its way, is found by the walk over everything.

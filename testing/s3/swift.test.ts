@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '../../apps/server/src/ids.ts'
 import { probeBucket } from '../../apps/server/src/storage/bucket-abilities.ts'
 import type { Domain } from '../../apps/server/src/storage/domain.ts'
@@ -10,6 +10,9 @@ import { makeBucket, openSwiftDomain, swiftBench, swiftClient } from './swift-be
 import { hasSwift } from './swift-gate.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+// Twenty processes in Python share the machine with the test.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 600_000 })
 
 if (hasSwift()) {
   let site: SwiftSite | undefined

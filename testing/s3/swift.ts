@@ -232,10 +232,10 @@ pipeline = catch_errors healthcheck cache listing_formats bulk s3api tempauth co
 use = egg:swift#proxy
 allow_account_management = true
 account_autocreate = true
-node_timeout = 3
-conn_timeout = 0.5
-error_suppression_interval = 2
-error_suppression_limit = 3
+# A server that was slow once is not left out afterwards: a deletion must reach all three, there is no replicator here.
+node_timeout = 10
+conn_timeout = 1
+error_suppression_limit = 1000000
 
 [filter:catch_errors]
 use = egg:swift#catch_errors
@@ -323,7 +323,7 @@ async function answering(url: string): Promise<void> {
 }
 
 async function eventually(attempt: () => Promise<void>): Promise<void> {
-  const endMs = performance.now() + 60_000
+  const endMs = performance.now() + 180_000
   for (;;) {
     try {
       return await attempt()

@@ -1,6 +1,7 @@
 /** What every `Domain` must do, whatever it lies on; for tests of its drivers. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
 import type { Domain, ListedReplica, Placement } from './domain.ts'
 
@@ -21,7 +22,8 @@ export interface DomainBench {
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-const later = () => new Date(Date.now() + 60_000)
+const inMs = (ms: number) => new Date(systemClock.now().getTime() + ms)
+const later = () => inMs(60_000)
 
 export function domainSuite(name: string, makeBench: () => Promise<DomainBench>): void {
   describe(`failure domain: ${name}`, () => {
@@ -152,7 +154,7 @@ export function domainSuite(name: string, makeBench: () => Promise<DomainBench>)
       await writer.write([secret.subarray(0, 6 << 20)])
       await writer.write([secret.subarray(6 << 20)])
       expect(await listed()).toEqual([])
-      expect(await domain.sweep(new Date(Date.now() - 3_600_000))).toBe(0)
+      expect(await domain.sweep(inMs(-3_600_000))).toBe(0)
       expect(await domain.sweep(later())).toBe(1)
       expect(await domain.sweep(later())).toBe(0)
       expect(await bench.keeps(secret.subarray(0, 64))).toBe(false)
@@ -292,7 +294,7 @@ export function domainSuite(name: string, makeBench: () => Promise<DomainBench>)
         for await (const one of packs.records(holder)) found.push(one)
       }
       expect(ids(found)).toEqual(ids(all))
-      for await (const one of packs.closed(new Date(Date.now() - 3_600_000))) expect(one).toBeUndefined()
+      for await (const one of packs.closed(inMs(-3_600_000))) expect(one).toBeUndefined()
       for (const holder of holders) await packs.drop(holder)
       expect(await listed(await reopen())).toEqual([])
       for (const one of all) expect(await bench.keeps(one.body)).toBe(false)
