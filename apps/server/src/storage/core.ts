@@ -411,7 +411,10 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
 
   async function replicasOf(of: { objectId: string } | { scopeId: string }): Promise<ReplicaReport[]> {
     const places = new Map<string, DomainStatus>()
-    for (const domain of domains) places.set(domain.name, await domain.examine())
+    for (const domain of domains) {
+      const known = domain.status()
+      places.set(domain.name, known.deviceId === undefined ? await domain.examine() : known)
+    }
     return (await catalogue.replicaFacts(of)).map((facts) => {
       const place = places.get(facts.domain)
       return {

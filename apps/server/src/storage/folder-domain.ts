@@ -250,6 +250,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
     },
     async remove(objectId, placement) {
       const path = join(folder, placement.holder)
+      // A disk that is not there has not lost anything: that it holds nothing is for the disk to say.
+      await disk.deviceOf(folder)
       if (!inJournal(placement.holder)) {
         if (!placement.holder.endsWith(`/${objectId}`)) return 'absent'
         if (!(await removeIfThere(disk, path))) return 'absent'

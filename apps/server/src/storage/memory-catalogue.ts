@@ -192,7 +192,7 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
     async hastenRepairs(now) {
       for (const row of repairs.values()) row.dueAt = now
     },
-    repairsWaiting: async () => repairs.size,
+    repairsWaiting: async () => Array.from(repairs.values()).filter((row) => isLiving(row.objectId)).length,
     repairTimes: async (since) => times.filter((one) => one.repairedAt >= since),
 
     async destroy(tx, objectIds, reason, at, domains) {

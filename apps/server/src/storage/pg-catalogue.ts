@@ -59,7 +59,14 @@ export function createPgCatalogue(db: Db): Catalogue<Tx> {
     async hastenRepairs(now) {
       await db.work((tx) => tables(tx).updateTable('storage_repairs').set({ due_at: now }).execute())
     },
-    repairsWaiting: () => db.ask((tx) => count(tx, sql`storage_repairs`)),
+    repairsWaiting: () =>
+      db.ask((tx) =>
+        count(
+          tx,
+          sql`storage_repairs p
+            where not exists (select from storage_destructions d where d.object_id = p.object_id)`,
+        ),
+      ),
     async repairTimes(since) {
       const rows = await db.ask((tx) =>
         tables(tx)

@@ -127,6 +127,8 @@ export async function finishRemoval(
     .select(['holder', 'position'])
     .where('object_id', '=', objectId)
     .where('domain', '=', domain)
+    // A move that is under way ends first, and then this sees where it went.
+    .forUpdate()
     .executeTakeFirst()
   if (now?.holder !== placement?.holder || now?.position !== placement?.position) {
     await postponeRemoval(tx, objectId, domain, at)

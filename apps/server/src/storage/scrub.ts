@@ -18,6 +18,8 @@ export interface ScrubSummary extends ScrubPass {
 }
 
 const pageSize = 100
+/** Shorter pauses are saved up: no timer is that exact. */
+const shortestPauseMs = 20
 /** A domain that answers nothing so many times in a row is not there; its replicas may be good all the same. */
 const silentAtMost = 20
 
@@ -47,10 +49,14 @@ export function createScrub(deps: {
     const pass = await passFor(domain.name, options.fresh ?? false)
     const verdicts: Record<Verdict, number> = { good: 0, damaged: 0, missing: 0, unreadable: 0 }
     let silent = 0
+    let owedMs = 0
     const slow = async (count: number) => {
       pass.bytes += count
       counters.add('scrubbedBytes', count)
-      await pause(timers, (count / deps.bytesPerSecond) * 1000, options.signal)
+      owedMs += (count / deps.bytesPerSecond) * 1000
+      if (owedMs < shortestPauseMs) return
+      await pause(timers, owedMs, options.signal)
+      owedMs = 0
     }
     while (pass.finishedAt === undefined) {
       const page = await catalogue.replicasIn(domain.name, {

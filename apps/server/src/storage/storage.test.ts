@@ -392,6 +392,70 @@ describe('beside others', () => {
   })
 })
 
+describe('destruction', () => {
+  test('in the transaction of a request of any tenant, with what else it changes or not at all', async () => {
+    const [one, other] = [await putRecorded(randomBytes(100)), await putRecorded(randomBytes(400_000))]
+    await expect(
+      db.as(randomUUID(), async (tx) => {
+        await storage.destroy(tx, [one.id, other.id], 'asked')
+        throw new Error('changed its mind')
+      }),
+    ).rejects.toThrow('changed its mind')
+    expect(await storage.read(one.id)).toHaveLength(100)
+    await db.as(randomUUID(), (tx) => storage.destroy(tx, [one.id, other.id], 'asked'))
+    await expect(storage.read(one.id)).rejects.toMatchObject({ code: 'object_destroyed', kind: 'gone' })
+    expect(await storage.removeDue()).toEqual({ removed: 12, failed: 0 })
+    for (const { id } of [one, other]) {
+      expect(await storage.destroyed(id)).toMatchObject({ complete: true, reason: 'asked' })
+      expect(await replicaRows(id)).toEqual([])
+    }
+    await expect(
+      db.as(randomUUID(), (tx) => storage.destroy(tx, [randomUUID()], 'asked')),
+    ).rejects.toMatchObject({ code: 'object_not_found' })
+  })
+
+  test('cannot be undone in the database, not even by the owner', async () => {
+    const one = await putRecorded(randomBytes(100))
+    await storage.destroy(undefined, [one.id], 'asked')
+    await expect(query('delete from storage_destructions where object_id = $1', [one.id])).rejects.toThrow()
+    await expect(query("update storage_destructions set reason = ''")).rejects.toThrow()
+    await expect.poll(async () => (await storage.destroyed(one.id))?.complete).toBe(true)
+  })
+})
+
+describe('upkeep', () => {
+  test('runs as jobs over the real database: what is wrong is found, healed and on record', async () => {
+    const jobs = createJobs({ url: database.url, log })
+    await storage.close()
+    storage = createStorage({
+      db,
+      clock: systemClock,
+      log,
+      kms,
+      disk,
+      sites: defaultSites(root),
+      jobs,
+      lingerMs: 20_000,
+      keyPresent: async (scopeIds) => new Set(scopeIds),
+    })
+    const [small, large] = [await putRecorded(randomBytes(2_000)), await putRecorded(randomBytes(400_000))]
+    await damage(small.id, 'primary-2')
+    await rm(join(folderOf('recovery-1'), `objects/${large.id.slice(-2)}/${large.id}`))
+    for (const kind of ['scrub', 'anti-entropy', 'reconcile', 'compaction', 'removal', 'repair', 'sweep'])
+      await db.work((tx) => jobs.enqueue(tx, `storage.${kind}`, {}))
+    expect(await jobs.drain()).toEqual([])
+    for (const { id } of [small, large]) {
+      const facts = await storage.replicasOf({ objectId: id })
+      expect(facts.map((fact) => fact.state)).toEqual(Array(6).fill('good'))
+      const verified = facts.filter((fact) => fact.lastVerdict === 'good').map((fact) => fact.domain)
+      expect(verified).toHaveLength(5)
+    }
+    expect((await storage.repairTimes(new Date(0))).length).toBeGreaterThanOrEqual(2)
+    expect((await storage.scatterWidths()).get('primary-1')).toBe(5)
+    await jobs.close()
+  })
+})
+
 describe('status', () => {
   test('says which class can be written', async () => {
     expect(storage.status()).toMatchObject({ writable: { draft: true, signed: true } })
