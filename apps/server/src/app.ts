@@ -91,7 +91,15 @@ export async function createApp({
       config.keyDir,
       config.mode !== 'production' || config.allowSimulators,
     ),
-    rules,
+    rules: {
+      ...rules,
+      // A copy that is not there holds nothing; every other one must have seen what happened until then.
+      laggingCopies: async (since) =>
+        (await dbCopies())
+          .filter((copy) => copy.cluster === 'keys' && copy.role === 'standby' && copy.state !== 'missing')
+          .filter((copy) => copy.lagBytes !== 0 && (copy.replayedAt === null || copy.replayedAt < since))
+          .map((copy) => copy.name),
+    },
   })
   const sites = config.buckets
     ? openBucketSites(config.buckets, { clock, log })
@@ -279,9 +287,9 @@ export async function createApp({
 
   return {
     db,
+    dbCopies,
     jobs,
     outbox,
-    dbCopies,
     kms,
     storage,
     audit,

@@ -29,6 +29,7 @@ import { openBytes, sealBytes } from './wrap.ts'
 
 export type { Attestation, DriverReceipt, KeyDriver, KeyFamily } from './driver.ts'
 export { createFileDriver } from './file-driver.ts'
+export { createKeyCommands, type KeyStatus } from './key-commands.ts'
 export { openKeyFolder } from './key-folder.ts'
 export { openKeyDriver } from './open-driver.ts'
 export type { AdvanceReport, KeyVersionState, RotationRules, RotationStep } from './rotation.ts'

@@ -1,0 +1,347 @@
+/**
+ * Plays an operator who is root on every storage folder and has a dump of both databases, but neither the key
+ * folder nor the HSM: looks for known plaintexts in every byte, and tries every key-shaped value as a key.
+ */
+import { createSecretKey, hkdfSync } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openBytes } from '../../apps/server/src/kms/wrap.ts'
+import { drawSampleContract } from '../../apps/server/src/sandbox/sample-contract.ts'
+import { openMessage } from '../../apps/server/src/storage/cobblestone.ts'
+import { decodeEnvelope, envelopeBytes } from '../../apps/server/src/storage/envelope.ts'
+import { handwriting, openStage, type Stage, type StageCompany } from '../stage.ts'
+
+/** Nobody else has these. */
+const title = '关于青瓷茶具的绝密采购协议'
+const corpName = '示例青瓷密约有限公司'
+const personName = '皇甫青瓷'
+const fileName = '青瓷附件一.pdf'
+const mobile = '13400009977'
+
+let stage: Stage
+let corp: StageCompany
+let contract: Uint8Array
+let tables: Dump[]
+let files: Map<string, Buffer>
+/** What must be found nowhere, by what it is. */
+const secrets = new Map<string, Buffer[]>()
+
+interface Dump {
+  table: string
+  rows: Record<string, unknown>[]
+}
+
+beforeAll(async () => {
+  stage = await openStage()
+  corp = await stage.company(corpName)
+  contract = await drawSampleContract({ corpName, personName, number: 'YX-CQ-1', date: '2026年1月1日' })
+  const fileId = await stage.upload(corp.token, contract, fileName)
+  const task = await stage.createTask(corp.token, {
+    title,
+    documents: [{ ref: 'd', fileId }],
+    actors: [
+      { ref: 'person', kind: 'person', role: 'sign', name: personName, mobile, order: 1 },
+      {
+        ref: 'corp',
+        kind: 'corp',
+        role: 'sign',
+        name: corpName,
+        subjectId: corp.corpId,
+        order: 2,
+        freeSignBusinessId: corp.businessId,
+      },
+    ],
+    fields: [
+      { documentRef: 'd', actorRef: 'person', kind: 'signature', position: { page: 1, x: 50, y: 200 } },
+      { documentRef: 'd', actorRef: 'corp', kind: 'seal', position: { page: 1, x: 50, y: 50 } },
+    ],
+    autoStart: true,
+  })
+  const visit = await stage.visit(await stage.link(corp.token, task, 'person'), mobile, personName)
+  expect((await stage.sign(visit, mobile, { handwriting })).status).toBe(200)
+  await stage.until(corp.token, task.id, (one) => one.status === 'finished')
+
+  const slices = (bytes: Uint8Array, step: number) => {
+    const all: Buffer[] = []
+    for (let at = 64; at + 40 <= bytes.length; at += step) all.push(Buffer.from(bytes.subarray(at, at + 40)))
+    return all
+  }
+  secrets.set('the contract', slices(contract, 997))
+  const sent = await stage.messages(mobile)
+  expect(sent.length).toBeGreaterThan(1)
+  secrets.set(
+    'messages and codes',
+    sent.map((one) => Buffer.from(one.body.slice(0, 40), 'utf8')),
+  )
+  secrets.set('session tokens', [
+    Buffer.from(corp.token),
+    Buffer.from(visit.token),
+    Buffer.from(visit.linkToken),
+  ])
+  const app = await stage.ok<{ appId: string; appSecret: string }>('POST', '/api/v1/apps', {
+    token: corp.token,
+    body: { name: 'operator', environment: 'sandbox' },
+  })
+  secrets.set('secrets of apps', [Buffer.from(app.appSecret)])
+  const seal = await stage.download(`/api/v1/seals/${corp.sealId}/image.svg`, corp.token)
+  secrets.set('seals', slices(seal, 300))
+
+  const { database, config } = stage.server()
+  tables = [...(await dump('main', database.ownerUrl)), ...(await dump('keys', database.keysOwnerUrl))]
+  files = await readAll(config.dataDir)
+}, 60_000)
+afterAll(() => stage?.close())
+
+test('an operator finds contracts, messages, tokens, secrets and seals nowhere', () => {
+  expect(tables.length).toBeGreaterThan(50)
+  expect(files.size).toBeGreaterThan(5)
+  expect([...files.values()].reduce((sum, bytes) => sum + bytes.length, 0)).toBeGreaterThan(
+    6 * contract.length,
+  )
+  const found: string[] = []
+  for (const [what, plaintexts] of secrets) {
+    for (const needle of plaintexts.flatMap(spellings)) {
+      for (const [name, bytes] of files) if (bytes.includes(needle)) found.push(`${what} in ${name}`)
+      for (const place of placesOf(needle)) found.push(`${what} in ${place}`)
+    }
+  }
+  expect(found).toEqual([])
+})
+
+test('what lies in clear in the database is what the threat model lists, no more and no less', async () => {
+  const found = new Set<string>()
+  for (const text of [title, corpName, personName, fileName, mobile]) {
+    for (const needle of spellings(Buffer.from(text, 'utf8'))) {
+      for (const place of placesOf(needle)) found.add(place)
+      for (const [name, bytes] of files) if (bytes.includes(needle)) found.add(name)
+    }
+  }
+  const page = await readFile(join(import.meta.dirname, '../../docs/design/threat-model.md'), 'utf8')
+  const listed = [...page.matchAll(/^\| `([\w.]+)` \|/gm)].map((match) => match[1])
+  expect([...found].sort()).toEqual(listed.sort())
+})
+
+test('no value in folders and databases opens anything, and with the key folder the same attack succeeds', async () => {
+  const candidates = keyShaped()
+  expect(candidates.size).toBeGreaterThan(100)
+  expect(attack([...candidates.values()])).toEqual({ opened: [], contracts: 0 })
+
+  // The same hands with the key folder: what this test would look like if it failed.
+  const { keyDir } = stage.server().config
+  const stolen = await Promise.all((await readdir(keyDir)).map((name) => readFile(join(keyDir, name))))
+  const outcome = attack([...candidates.values(), ...stolen.filter((bytes) => bytes.length === 32)], stolen)
+  expect(outcome.opened.length).toBeGreaterThan(5)
+  expect(outcome.contracts).toBeGreaterThan(0)
+})
+
+/** Opens whatever opens, over and over with what came out, as somebody does who has the source code. */
+function attack(keys: Buffer[], files: Buffer[] = []): { opened: string[]; contracts: number } {
+  const opened = new Set<string>()
+  const known = new Map(keys.map((key) => [key.toString('hex'), key]))
+  let fresh = [...known.values()]
+  let contracts = 0
+  const doors = wrappedValues(files)
+  while (fresh.length > 0) {
+    const tried = fresh.flatMap((key) => [
+      key,
+      Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms root wrap v1', 32)),
+      Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms epoch wrap v1', 32)),
+    ])
+    fresh = []
+    const learn = (bytes: Buffer) => {
+      if (known.has(bytes.toString('hex'))) return
+      known.set(bytes.toString('hex'), bytes)
+      if (bytes.length === 32) fresh.push(bytes)
+      // Unwrapped of one layer only: another door.
+      if (bytes.length === 60) doors.push({ name: 'inner', labels: innerLabels(), wrapped: bytes })
+    }
+    for (const door of [...doors]) {
+      for (const key of [
+        ...tried,
+        ...(door.name === 'inner' ? [...known.values()].filter((one) => one.length === 32) : []),
+      ]) {
+        for (const label of door.labels) {
+          const bytes = tryOpen(key, label, door.wrapped)
+          if (bytes === undefined) continue
+          opened.add(`${door.name} ${label}`)
+          learn(bytes)
+        }
+      }
+    }
+    for (const key of fresh) contracts += readObjects(key)
+  }
+  return { opened: [...opened], contracts }
+}
+
+function tryOpen(key: Buffer, label: string, wrapped: Buffer): Buffer | undefined {
+  try {
+    return openBytes(key, label, wrapped)
+  } catch {
+    return undefined
+  }
+}
+
+interface Door {
+  name: string
+  labels: string[]
+  wrapped: Buffer
+}
+
+const rowsOf = (table: string) => tables.find((one) => one.table === table)?.rows ?? []
+const innerLabels = () => rowsOf('keys.scope_key_wraps').map((row) => `scope|${row.party_id}|${row.scope_id}`)
+
+/** Every wrapped value with the labels that the source code would open it under. */
+function wrappedValues(files: Buffer[]): Door[] {
+  const doors: Door[] = []
+  for (const row of rowsOf('keys.key_versions')) {
+    if (row.wrapped !== null)
+      doors.push({
+        name: 'epoch',
+        labels: [`working key of epoch|${row.version}`],
+        wrapped: row.wrapped as Buffer,
+      })
+  }
+  for (const row of rowsOf('keys.key_store'))
+    doors.push({ name: 'secrets', labels: ['secrets'], wrapped: row.secrets_key as Buffer })
+  for (const row of rowsOf('keys.tenant_keys'))
+    doors.push({ name: 'tenant', labels: [`tenant|${row.tenant_id}`], wrapped: row.wrapped as Buffer })
+  for (const row of rowsOf('keys.signing_keys')) {
+    doors.push({
+      name: 'signing',
+      labels: [`signing|${row.name}|${row.algorithm}|${row.key_id}`],
+      wrapped: row.wrapped as Buffer,
+    })
+  }
+  for (const row of rowsOf('keys.scope_key_wraps')) {
+    doors.push({
+      name: 'scope',
+      labels: [`epoch|${row.epoch}|${row.scope_id}`],
+      wrapped: row.wrapped as Buffer,
+    })
+  }
+  for (const row of rowsOf('main.storage_objects')) {
+    doors.push({
+      name: 'object',
+      labels: [`${row.tenant_id}|${row.scope_id}|${row.id}`],
+      wrapped: row.wrapped_key as Buffer,
+    })
+  }
+  for (const file of files) {
+    if (file.subarray(0, 4).toString() === 'YXE2')
+      doors.push({ name: 'epoch file', labels: ['epoch|1'], wrapped: file.subarray(8) })
+  }
+  expect(doors.length).toBeGreaterThan(8)
+  return doors
+}
+
+/** How many stored objects this key decrypts. */
+function readObjects(key: Buffer): number {
+  let count = 0
+  for (const bytes of files.values()) {
+    for (let at = bytes.indexOf('YXO1'); at >= 0; at = bytes.indexOf('YXO1', at + 1)) {
+      const head = decodeEnvelope(bytes.subarray(at))
+      if (head === undefined) continue
+      const row = rowsOf('main.storage_objects').find((one) => one.id === head.objectId)
+      if (row === undefined) continue
+      const sealed = bytes.subarray(at + envelopeBytes, at + Number(row.stored_size_bytes))
+      try {
+        openMessage(createSecretKey(key), `${head.tenantId}|${head.scopeId}|${head.objectId}`, sealed)
+        count += 1
+      } catch {
+        // Another object's key.
+      }
+    }
+  }
+  return count
+}
+
+/** Every value of the length of a key, and of a short binary value its ends and what follows a nonce. */
+function keyShaped(): Map<string, Buffer> {
+  const found = new Map<string, Buffer>()
+  const add = (bytes: Buffer) => found.set(bytes.toString('hex'), bytes)
+  for (const { rows } of tables) {
+    for (const value of rows.flatMap((row) => Object.values(row))) {
+      if (Buffer.isBuffer(value) && value.length <= 128) {
+        for (const at of [0, 12, 24, value.length - 32]) {
+          if (at >= 0 && at + 32 <= value.length) add(value.subarray(at, at + 32))
+        }
+      }
+      const text = typeof value === 'string' ? value : JSON.stringify(value ?? '')
+      for (const [hex] of text.matchAll(/\b[0-9a-f]{64}\b/g)) add(Buffer.from(hex, 'hex'))
+      for (const [base64] of text.matchAll(/[A-Za-z0-9+/_-]{43}=?/g)) {
+        const bytes = Buffer.from(base64, 'base64')
+        if (bytes.length === 32) add(bytes)
+      }
+    }
+  }
+  return found
+}
+
+/** UTF-8 and UTF-16, as it is, in hexadecimal, and in base64 at each of its three alignments. */
+function spellings(plain: Buffer): Buffer[] {
+  const forms = [
+    plain,
+    Buffer.from(plain.toString('utf8'), 'utf16le'),
+    Buffer.from(plain.toString('utf8'), 'utf16le').swap16(),
+  ]
+  const encoded = [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), plain]).toString('base64')
+    // The characters at both ends depend on neighbours.
+    return Buffer.from(text.slice(shift === 0 ? 0 : 4, Math.floor(((plain.length + shift) * 8) / 6) - 1))
+  })
+  const escaped = Buffer.from(
+    JSON.stringify(plain.toString('utf8'))
+      .slice(1, -1)
+      .replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+  return [...forms, ...encoded, escaped, Buffer.from(plain.toString('hex'))]
+}
+
+let texts: { place: string; bytes: Buffer }[] | undefined
+/** Columns in which a needle lies. */
+function placesOf(needle: Buffer): Set<string> {
+  texts ??= tables.flatMap(({ table, rows }) =>
+    rows.flatMap((row) =>
+      Object.entries(row).map(([column, value]) => ({
+        place: `${table}.${column}`,
+        bytes: Buffer.isBuffer(value)
+          ? value
+          : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value ?? null)),
+      })),
+    ),
+  )
+  return new Set(texts.flatMap(({ place, bytes }) => (bytes.includes(needle) ? [place] : [])))
+}
+
+async function dump(database: string, url: string): Promise<Dump[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ schema: string; name: string }>(
+      `select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema') order by 1, 2`,
+    )
+    const dumps: Dump[] = []
+    for (const { schema, name } of rows) {
+      const all = await client.query(
+        `select * from ${client.escapeIdentifier(schema)}.${client.escapeIdentifier(name)}`,
+      )
+      dumps.push({ table: `${database}.${name}`, rows: all.rows as Record<string, unknown>[] })
+    }
+    return dumps
+  } finally {
+    await client.end()
+  }
+}
+
+async function readAll(folder: string): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>()
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    found.set(path.slice(folder.length + 1), await readFile(path))
+  }
+  return found
+}
