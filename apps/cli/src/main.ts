@@ -48,6 +48,10 @@ const commands: Record<string, Command> = {
     summary: '立即修复副本 · repair replicas now',
     run: async (args) => (await import('./storage-commands.ts')).runRepair(args),
   },
+  keys: {
+    summary: '根密钥与期密钥：状态、更换 · root and epoch keys: status, rotate',
+    run: async (args) => (await import('./keys.ts')).run(args),
+  },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),

@@ -17,6 +17,7 @@ import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
 export { OperatorRefusal } from './operator-door.ts'
+export type { AdvanceReport, Attestation, KeyStatus } from './kms/kms.ts'
 export type { FsckReport, RepairReport, ScrubReport } from './storage/storage.ts'
 export { toOpenId } from './fasc/fasc.ts'
 export { buildWeb } from './web/web.ts'
