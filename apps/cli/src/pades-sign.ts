@@ -7,6 +7,7 @@ import {
   chineseDate,
   composeContent,
   drawPng,
+  drawSvg,
   drawText,
   extendPdf,
   normalizePdf,
@@ -181,8 +182,14 @@ async function placementOf(
   const content =
     image === undefined
       ? await nameAndDate(certificates, at)
-      : drawPng(await readInput(image, lang), Math.max(width, 1))
+      : drawImage(await readInput(image, lang), Math.max(width, 1))
   return { page, rect, appearance: fitted(content, width, height) }
+}
+
+/** PNG by its signature; what starts like markup is SVG, and becomes vectors. */
+function drawImage(bytes: Uint8Array, widthPt: number): Content {
+  const start = bytes.findIndex((byte) => byte > 0x20 && byte !== 0xef && byte !== 0xbb && byte !== 0xbf)
+  return bytes[start] === 0x3c ? drawSvg(bytes, widthPt) : drawPng(bytes, widthPt)
 }
 
 /** Scaled in proportion and centred in the box. A box without extent is left to the engine to refuse. */

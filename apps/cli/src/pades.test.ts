@@ -164,6 +164,16 @@ describe('yinxin pades', () => {
     expect((await signIt(...keys, '--rect', '20,20,120,40', '--image', png)).code).toBe(0)
     expect(readFileSync(out).toString('latin1')).toContain('/Subtype/Image')
 
+    const picture = (body: string) =>
+      `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">${body}</svg>`
+    const svg = file('seal.svg', picture('<circle cx="5" cy="5" r="4" fill="red" opacity=".9"/>'))
+    expect((await signIt(...keys, '--rect', '20,20,60,60', '--image', svg)).code).toBe(0)
+    expect(verifyPdf(readFileSync(out)).ok).toBe(true)
+    expect(readFileSync(out).toString('latin1')).not.toContain('/Subtype/Image')
+    const written = file('text.svg', picture('<text>x</text>'))
+    const refused = await signIt(...keys, '--rect', '20,20,60,60', '--image', written, '--lang', 'en')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('<text>')])
+
     rmSync(out)
     for (const [rect, page] of [
       ['250,20,120,40', '1'],

@@ -24,7 +24,7 @@ const usage = {
   --tsa URL            RFC 3161 时间戳服务（可重复，依次尝试）
   --page N             可见签名所在页，从 1 起，默认 1
   --rect X,Y,W,H       可见签名的位置：从显示页面左下角起的点数（1/72 英寸）；不给则签名不可见
-  --image FILE.png     位置内的图片（按比例居中）；不给则写签署人与日期
+  --image FILE         位置内的图片（PNG 或 SVG，按比例居中；SVG 保持矢量）；不给则写签署人与日期
   --reason 文字        签署原因
   --field 名称         在已有的空签名域中签署，或为新签名域命名
   --certify 1|2|3      认证签名：其后不允许任何更改、只允许填表和签名、还允许批注（必须是第一个签名）
@@ -73,7 +73,8 @@ options of sign:
   --tsa URL            RFC 3161 timestamp authority (repeatable: asked in their order)
   --page N             page of the visible signature, from 1; 1 by default
   --rect X,Y,W,H       its place in points from the lower left corner of the page as displayed; invisible without
-  --image FILE.png     picture inside the place, in proportion and centred; signer and date are written without
+  --image FILE         picture inside the place, PNG or SVG (kept as vectors), in proportion and centred; signer and
+                       date are written without
   --reason TEXT        why it is signed
   --field NAME         an empty signature field to sign in, or the name of a new one
   --certify 1|2|3      certify: nothing, forms and signatures, or also annotations may follow (first signature only)
