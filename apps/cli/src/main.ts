@@ -52,6 +52,22 @@ const commands: Record<string, Command> = {
     summary: '根密钥与期密钥：状态、更换 · root and epoch keys: status, rotate',
     run: async (args) => (await import('./keys.ts')).run(args),
   },
+  db: {
+    summary: '数据库副本：状态、切换、检查 · copies of the databases: status, promote, check',
+    run: async (args) => (await import('./db.ts')).run(args),
+  },
+  backup: {
+    summary: '数据库备份：立即、列出、核验 · backups of the databases: now, list, verify',
+    run: async (args) => (await import('./backup.ts')).run(args),
+  },
+  restore: {
+    summary: '恢复到某一时刻 · restore the databases as of a moment',
+    run: async (args) => (await import('./backup.ts')).runRestore(args),
+  },
+  drill: {
+    summary: '恢复演练 · restore drill',
+    run: async (args) => (await import('./backup.ts')).runDrill(args),
+  },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),

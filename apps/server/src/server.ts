@@ -1,12 +1,15 @@
 /** The server as a whole: database, migrations, rooms, listening, and the way back. */
 import { rm } from 'node:fs/promises'
+import { z } from 'zod'
 import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, localUrl, readConfig } from './config.ts'
+import { databaseCommands, drillNow } from './database-commands.ts'
 import { planClusters } from './db/copies.ts'
 import { type Databases, type FollowingUrls, startDatabases } from './db/databases.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
 import { removeCluster } from './db/postgres-place.ts'
+import { promoteStopped as promoteStoppedCluster } from './db/promote-stopped.ts'
 import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
 import { freePort } from './free-port.ts'
@@ -17,6 +20,10 @@ import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
 export { OperatorRefusal } from './operator-door.ts'
+export type { BackupStatus, DatabaseStatus } from './database-commands.ts'
+export type { DrillReport } from './drill.ts'
+export { restoreInstallation } from './restore-installation.ts'
+export { checkOutside, type OutsideCheck } from './db/outside-check.ts'
 export type { AdvanceReport, Attestation, KeyStatus } from './kms/kms.ts'
 export type { FsckReport, RepairReport, ScrubReport } from './storage/storage.ts'
 export { toOpenId } from './fasc/fasc.ts'
@@ -104,7 +111,15 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
 
     // 5. What this process is for.
     const { roles } = config
-    const door = await openOperatorDoor(config.dataDir, operatorCommands(app, options.clock ?? systemClock))
+    const commands = operatorCommands(app, clock)
+    if (databases) {
+      const deps = { app, config, clock, log, databases }
+      Object.assign(commands, databaseCommands(deps))
+      app.jobs.define('database.drill', z.looseObject({}), async () => void (await drillNow(deps)))
+      app.jobs.schedule('database.drill', '23 2 * * 0')
+      if (roles.includes('worker')) databases.beginBackups(config.databaseCopies.backups)
+    }
+    const door = await openOperatorDoor(config.dataDir, commands)
     steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
@@ -187,6 +202,17 @@ export async function commandInstallation(
     await server.stop()
   }
 }
+
+/** Where the embedded databases of an installation stand. */
+export function planDatabases(config: Config) {
+  return planClusters(config.databaseCopies.folders, config.databaseCopies.counts)
+}
+
+/** A promotion while no server runs. */
+export const promoteStopped = (
+  plan: Parameters<typeof promoteStoppedCluster>[0],
+  how: Omit<Parameters<typeof promoteStoppedCluster>[1], 'clock'>,
+) => promoteStoppedCluster(plan, { ...how, clock: systemClock })
 
 /** Removes the data, the keys and the embedded databases of a stopped throw-away server. */
 export async function removeInstallation(
