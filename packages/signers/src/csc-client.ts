@@ -168,7 +168,6 @@ export function createCscClient(options: CscClientOptions): CscClient {
     },
     signPolling: async (responseId, expected) => {
       const { status, body } = await call('signatures/signPolling', { requestID: responseId }, question)
-      // §11.12: "accepted_request" comes with 202, and some services put it into an error of 400.
       if (status === 202) return { kind: 'pending', responseId }
       return readSignatures(body, expected)
     },

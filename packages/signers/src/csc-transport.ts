@@ -103,6 +103,9 @@ async function once(ask: typeof fetch, call: CscCall, timeoutMs: number): Promis
     if (parsed === undefined) throw new SignerError('answer_invalid', `${response.status} without JSON`)
     return { status: response.status, body: parsed }
   }
+  // §11.12 gives this error the status 202; services exist that send it with 400.
+  if (response.status === 400 && errorNameOf(parsed) === 'accepted_request')
+    return { status: 202, body: parsed }
   const named = errorOf(response.status, parsed, repeatable)
   const passing = response.status === 429 || response.status === 503
   throw passing ? new Passing(named, retryAfterMs(response.headers.get('retry-after'))) : named
@@ -159,6 +162,9 @@ const byDescription: [RegExp, SignerErrorCode][] = [
   [/Invalid parameter credentialID/i, 'credential_unknown'],
   [/is disabled|credential locked|certificate is expired/i, 'credential_unusable'],
 ]
+
+const errorNameOf = (body: unknown): unknown =>
+  typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
 
 /** §10.2. What the service says is shown and never interpreted further than to its code. */
 function errorOf(status: number, body: unknown, repeatable: boolean): SignerError {

@@ -125,10 +125,14 @@ describe('the CSC client', () => {
     const signer = await opened('p384', { asynchronous: true })
     expect((await signer.sign(utf8('x'))).length).toBeGreaterThan(96)
     expect(stage.server.calls.filter(({ method }) => method === 'signatures/signPolling')).toHaveLength(2)
+    // As some services say that it is not ready.
+    const body = { error: 'accepted_request', error_description: 'not yet completed' }
+    stage.server.mishap('signatures/signPolling', { kind: 'answer', status: 400, body })
+    expect((await signer.sign(utf8('y'))).length).toBeGreaterThan(96)
     const impatient = await opened('p384', { asynchronous: true, maxWaitMs: 0 })
     await expect(impatient.sign(utf8('x'))).rejects.toMatchObject({
       code: 'pending_too_long',
-      detail: 'response-2',
+      detail: 'response-3',
     })
     await expect(stage.client.signPolling('response-9', 1)).rejects.toEqual(code('invalid_request'))
   })

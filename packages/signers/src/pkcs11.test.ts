@@ -4,8 +4,73 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startSoftHsm } from '../testing/softhsm.ts'
 import { CKA, CKF, CKK, CKO, CKU } from './pkcs11-constants.ts'
 import { openPkcs11, type Pkcs11Token } from './pkcs11.ts'
+import type { Pkcs11Binding } from './pkcs11-library.ts'
 
 const hsm = startSoftHsm()
+
+/** A module with one token whose login goes as told: what SoftHSM2, which never locks, cannot show. */
+function tokenThat(flags: number, refusal?: { code: number; message: string }) {
+  const calls: string[] = []
+  class Binding {
+    load() {}
+    C_Initialize() {}
+    C_Finalize() {}
+    close() {}
+    C_GetSlotList = () => [Buffer.alloc(8)]
+    C_GetTokenInfo = () => ({ label: 'fake  ', manufacturerID: '', model: '', serialNumber: '7', flags })
+    C_OpenSession = () => Buffer.alloc(8)
+    C_CloseSession = () => void calls.push('close')
+    C_Login() {
+      calls.push('login')
+      if (refusal !== undefined) throw Object.assign(new Error(refusal.message), { code: refusal.code })
+    }
+  }
+  const open = () =>
+    openPkcs11({
+      module: `/fake/${flags}-${refusal?.code}.so`,
+      tokenLabel: 'fake',
+      pin: '1',
+      load: async () => Binding as unknown as Pkcs11Binding,
+    })
+  return { open, calls }
+}
+
+describe('a token that guards its PIN', () => {
+  const required = CKF.loginRequired
+  it('is not tried when it says that the PIN is locked', async () => {
+    const { open, calls } = tokenThat(required | CKF.userPinLocked)
+    await expect(open()).rejects.toMatchObject({ code: 'pin_locked', zh: expect.stringContaining('管理员') })
+    expect(calls).toEqual(['close'])
+  })
+  it('says that it locked, that the PIN expired, and that a wrong one was the last try', async () => {
+    for (const [flags, refusal, wanted] of [
+      [required, { code: 0xa4, message: 'CKR_PIN_LOCKED' }, { code: 'pin_locked' }],
+      [required, { code: 0xa3, message: 'CKR_PIN_EXPIRED' }, { code: 'pin_expired' }],
+      [
+        required | CKF.userPinFinalTry,
+        { code: 0xa0, message: 'CKR_PIN_INCORRECT' },
+        { code: 'pin_wrong', detail: expect.stringContaining('last try') },
+      ],
+      [required, { code: 0x32, message: 'CKR_DEVICE_REMOVED' }, { code: 'device_removed' }],
+      [
+        required,
+        { code: 0x30, message: 'CKR_DEVICE_ERROR' },
+        { code: 'device_error', detail: 'CKR_DEVICE_ERROR' },
+      ],
+    ] as const) {
+      const { open, calls } = tokenThat(flags, refusal)
+      await expect(open()).rejects.toMatchObject(wanted)
+      expect(calls).toEqual(['login', 'close'])
+    }
+  })
+  it('needs no login where it asks for none', async () => {
+    const { open, calls } = tokenThat(0, { code: 0xa0, message: 'CKR_PIN_INCORRECT' })
+    const token = await open()
+    token.close()
+    expect(calls).toEqual(['close'])
+  })
+})
+
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 describe.skipIf(hsm === undefined)('a PKCS#11 token', () => {
