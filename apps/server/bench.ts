@@ -160,6 +160,7 @@ async function benchLarge(
     'custody.large.bytes': sizeBytes,
     'custody.large.putPerSecondBytes': sizeBytes / (putMs / 1000),
     'custody.large.putShare': floorMs / putMs,
+    'custody.large.readShare': floorMs / readMs,
     'custody.large.readPerSecondBytes': sizeBytes / (readMs / 1000),
     'custody.large.memoryGrowthBytes': peak - base,
   }

@@ -33,6 +33,8 @@ afterAll(async () => {
 describe.each([
   ['memory', () => createMemoryCatalogue() as Catalogue<unknown>],
   ['PostgreSQL', () => createPgCatalogue(db) as Catalogue<unknown>],
+  // So few at a time that every long question is asked in pieces.
+  ['PostgreSQL by stretches', () => createPgCatalogue(db, 3) as Catalogue<unknown>],
 ])('the catalogue in %s', (_name, open) => {
   let catalogue: Catalogue<unknown>
   let domain: string

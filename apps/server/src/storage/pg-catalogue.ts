@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db, Tx } from '#src/db/db.ts'
-import type { Catalogue } from './catalogue.ts'
+import type { BucketDigest, Catalogue } from './catalogue.ts'
+import { mergeDigests } from './digest.ts'
 import {
   claimRemovals,
   destroyObjects,
@@ -37,12 +38,29 @@ import {
   resolveFindings,
   saveScrub,
   scopes,
+  type Stretch,
+  stretchEnd,
 } from './pg-upkeep.ts'
 import type { StorageTables } from './tables.ts'
 
+/** Rows of this many objects are read or summed up by one statement in about a second. */
+const defaultStretchSize = 100_000
+
 /** The catalogue in the main database; each method opens its own transaction unless it takes one. */
-export function createPgCatalogue(db: Db): Catalogue<Tx> {
+export function createPgCatalogue(db: Db, stretchSize = defaultStretchSize): Catalogue<Tx> {
   const tables = (tx: Tx) => tx.withTables<StorageTables>()
+
+  /** All objects, so many at a time that no statement is a long one. */
+  async function* stretches(): AsyncGenerator<Stretch> {
+    for (let after: string | undefined; ; ) {
+      const from = after
+      const to = await db.ask((tx) => stretchEnd(tx, from, stretchSize))
+      yield { ...(from === undefined ? {} : { after: from }), ...(to === undefined ? {} : { to }) }
+      if (to === undefined) return
+      after = to
+    }
+  }
+
   return {
     transact: (work) => db.work(work),
     insertObjects,
@@ -103,13 +121,29 @@ export function createPgCatalogue(db: Db): Catalogue<Tx> {
     removalsWaiting: () => db.ask((tx) => count(tx, sql`storage_removals where removed_at is null`)),
 
     replicaFacts: (of) => db.ask((tx) => replicaFacts(tx, of)),
-    occurringSets: () => db.ask(occurringSets),
+    async occurringSets() {
+      const sets = new Map<string, { domains: string[]; objects: number }>()
+      for await (const stretch of stretches()) {
+        for (const { domains, objects } of await db.ask((tx) => occurringSets(tx, stretch))) {
+          const known = sets.get(domains.join(' '))
+          sets.set(domains.join(' '), { domains, objects: objects + (known?.objects ?? 0) })
+        }
+      }
+      return Array.from(sets.values()).sort((a, b) => (a.domains.join(' ') < b.domains.join(' ') ? -1 : 1))
+    },
     replicasIn: (domain, page) => db.ask((tx) => replicasIn(tx, domain, page)),
     recordScrubs: (domain, results) => db.work((tx) => recordScrubs(tx, domain, results)),
     lastScrub: (domain) => db.ask((tx) => lastScrub(tx, domain)),
     saveScrub: (pass) => db.work((tx) => saveScrub(tx, pass)),
 
-    digests: (domain) => db.ask((tx) => digests(tx, domain)),
+    async digests(domain) {
+      const whole = new Map<number, BucketDigest>()
+      for await (const stretch of stretches()) {
+        for (const [bucket, part] of await db.ask((tx) => digests(tx, domain, stretch)))
+          whole.set(bucket, mergeDigests(whole.get(bucket), part))
+      }
+      return whole
+    },
     lookup: (domain, objectIds) => db.ask((tx) => lookup(tx, domain, objectIds)),
     async recordInventory(domain, startedAt, finishedAt, replicas) {
       await db.work((tx) =>
@@ -121,8 +155,13 @@ export function createPgCatalogue(db: Db): Catalogue<Tx> {
       )
     },
     moveReplicas: (moves, at) => db.work((tx) => moveReplicas(tx, moves, at)),
-    endangered: (fewerThan, createdBefore, limit) =>
-      db.ask((tx) => endangered(tx, fewerThan, createdBefore, limit)),
+    async endangered(fewerThan, createdBefore, limit) {
+      const found: Awaited<ReturnType<typeof endangered>> = []
+      for await (const stretch of stretches())
+        found.push(...(await db.ask((tx) => endangered(tx, fewerThan, createdBefore, limit, stretch))))
+      found.sort((a, b) => a.good - b.good || (a.objectId < b.objectId ? -1 : 1))
+      return found.slice(0, limit)
+    },
     scopes: (after, limit) => db.ask((tx) => scopes(tx, after, limit)),
 
     noteOrphans: (orphans, at) => db.work((tx) => noteOrphans(tx, orphans, at)),

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Tx } from '#src/db/db.ts'
 import type {
   BucketDigest,
@@ -56,10 +56,36 @@ export async function replicaFacts(
   }))
 }
 
-export async function occurringSets(tx: Tx): Promise<{ domains: string[]; objects: number }[]> {
+/** A stretch of objects by their ids, `after` excluded and `to` included; open at an end that is not given. */
+export interface Stretch {
+  after?: string
+  to?: string
+}
+
+/** Where a stretch of so many objects ends; undefined when no more than that are left. */
+export async function stretchEnd(
+  tx: Tx,
+  after: string | undefined,
+  size: number,
+): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`
+    select id from storage_objects where ${after ?? null}::uuid is null or id > ${after ?? null}::uuid
+    order by id offset ${size - 1} limit 1`.execute(tx)
+  return rows[0]?.id
+}
+
+const within = (column: RawBuilder<unknown>, { after, to }: Stretch) => sql`
+  (${after ?? null}::uuid is null or ${column} > ${after ?? null}::uuid)
+  and (${to ?? null}::uuid is null or ${column} <= ${to ?? null}::uuid)`
+
+export async function occurringSets(
+  tx: Tx,
+  stretch: Stretch,
+): Promise<{ domains: string[]; objects: number }[]> {
   const { rows } = await sql<{ domains: string[]; objects: number }>`
     select domains, count(*) as objects
-    from (select array_agg(domain order by domain) as domains from storage_replicas group by object_id) s
+    from (select array_agg(domain order by domain) as domains from storage_replicas
+          where ${within(sql`object_id`, stretch)} group by object_id) s
     group by domains order by domains`.execute(tx)
   return rows
 }
@@ -159,13 +185,14 @@ export async function saveScrub(tx: Tx, pass: ScrubPass): Promise<void> {
     .execute()
 }
 
-export async function digests(tx: Tx, domain: string): Promise<Map<number, BucketDigest>> {
+export async function digests(tx: Tx, domain: string, stretch: Stretch): Promise<Map<number, BucketDigest>> {
   const { rows } = await sql<{ bucket: number; count: number; xor: string }>`
     select get_byte(uuid_send(r.object_id), 15) as bucket, count(*) as count,
       bit_xor(('x' || encode(sha256(uuid_send(r.object_id) || o.stored_sha256), 'hex'))::bit(256))::text as xor
     from storage_replicas r join storage_objects o on o.id = r.object_id
     left join storage_destructions d on d.object_id = r.object_id
     where r.domain = ${domain} and r.state = 'good' and d.at is null
+      and ${within(sql`r.object_id`, stretch)}
     group by 1`.execute(tx)
   return new Map(
     rows.map(({ bucket, count, xor }) => [
@@ -249,12 +276,13 @@ export async function endangered(
   fewerThan: number,
   createdBefore: Date,
   limit: number,
+  stretch: Stretch,
 ): Promise<{ objectId: string; good: number; domains: string[] }[]> {
   const { rows } = await sql<{ object_id: string; good: number; domains: string[] }>`
     select o.id as object_id, count(*) filter (where r.state = 'good') as good,
       coalesce(array_agg(r.domain order by r.domain) filter (where r.domain is not null), '{}') as domains
     from storage_objects o left join storage_replicas r on r.object_id = o.id
-    where o.created_at < ${createdBefore}
+    where o.created_at < ${createdBefore} and ${within(sql`o.id`, stretch)}
       and not exists (select from storage_destructions d where d.object_id = o.id)
     group by o.id having count(*) filter (where r.state = 'good') < ${fewerThan}
     order by 2, 1 limit ${limit}`.execute(tx)
