@@ -1,6 +1,6 @@
 """Signs one file in memory again and again in one warm process, once for each line on standard input.
 
-Arguments: FILE.pdf KEY.pem CERTIFICATE.pem OUT.pdf. Answers each line with the milliseconds the signature took; the
+Arguments: FILE.pdf KEY.pem CERTIFICATE.pem OUT.pdf. Answers each line with the milliseconds of processor time the signature took; the
 last signed file is written to OUT.pdf when the input ends.
 """
 
@@ -21,10 +21,11 @@ metadata = signers.PdfSignatureMetadata(
 
 signed = None
 for _ in sys.stdin:
-    begin = time.perf_counter()
+    # Processor time: on a busy machine the clock would count other programs against pyHanko.
+    begin = time.process_time()
     writer = IncrementalPdfFileWriter(io.BytesIO(data))
     signed = signers.sign_pdf(writer, metadata, signer=signer, bytes_reserved=8192)
-    elapsed = time.perf_counter() - begin
+    elapsed = time.process_time() - begin
     print(elapsed * 1000, flush=True)
 if signed is not None:
     with open(out, "wb") as file:
