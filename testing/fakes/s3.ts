@@ -26,7 +26,8 @@ export type FakeS3Call =
 /**
  * `lose-answer`: does it and cuts the connection. `cut`: cuts the connection before doing anything. `slow-down`, `internal`:
  * answers 503, 500 and does nothing. `error-in-200`: answers 200 with an error in the body and does nothing. `store-damaged`:
- * acknowledges and stores something else. `hang`: never answers. `denied`: 403. `ignore`: says it is done and does nothing.
+ * acknowledges and stores something else. `hang`: never answers. `denied`: 403. `ignore`: says it is done and does nothing. `late`:
+ * does it and answers a quarter of a second later.
  */
 export type FakeS3Fault =
   | 'lose-answer'
@@ -38,6 +39,7 @@ export type FakeS3Fault =
   | 'hang'
   | 'denied'
   | 'ignore'
+  | 'late'
 
 export interface FakeS3Options {
   /** Enforces and tells `x-amz-checksum-sha256`; otherwise it ignores it, as older servers do. */
@@ -337,6 +339,7 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
         version.sha256 = createHash('sha256').update(damaged).digest('base64')
       }
     }
+    if (fault === 'late') await new Promise((resolve) => setTimeout(resolve, 250))
     if (fault === 'lose-answer') {
       request.socket.destroy()
       return

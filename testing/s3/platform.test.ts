@@ -19,6 +19,7 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 600_000 })
 if (hasSwift()) {
   describe('a platform over two sites of object storage', () => {
     const folder = mkdtempSync(join(tmpdir(), 'yinxin-s3-'))
+    const starting: Promise<SwiftSite>[] = []
     let shanghai: SwiftSite
     let guangzhou: SwiftSite
     let stage: Stage
@@ -28,10 +29,8 @@ if (hasSwift()) {
 
     beforeAll(async () => {
       // 1. Two sites; three buckets in one of them, prefixes of one bucket in the other.
-      ;[shanghai, guangzhou] = await Promise.all([
-        startSwift({ region: 'shanghai' }),
-        startSwift({ region: 'guangzhou' }),
-      ])
+      starting.push(startSwift({ region: 'shanghai' }), startSwift({ region: 'guangzhou' }))
+      ;[shanghai, guangzhou] = (await Promise.all(starting)) as [SwiftSite, SwiftSite]
       for (const name of ['contracts-1', 'contracts-2', 'contracts-3']) await makeBucket(shanghai, name)
       await makeBucket(guangzhou, 'contracts')
       // 2. A platform on them.
@@ -55,7 +54,9 @@ if (hasSwift()) {
     })
     afterAll(async () => {
       await stage?.close()
-      await Promise.all([shanghai?.stop(), guangzhou?.stop()])
+      // One that started is stopped also when the other did not.
+      for (const one of await Promise.allSettled(starting))
+        if (one.status === 'fulfilled') await one.value.stop()
       rmSync(folder, { recursive: true, force: true })
     })
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '../../apps/server/src/ids.ts'
 import { probeBucket } from '../../apps/server/src/storage/bucket-abilities.ts'
 import type { Domain } from '../../apps/server/src/storage/domain.ts'
@@ -15,12 +15,10 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 600_000 })
 
 if (hasSwift()) {
-  let site: SwiftSite | undefined
-  const shared = async () => {
-    site ??= await startSwift({ region: 'shanghai' })
-    return site
-  }
-  afterAll(() => site?.stop())
+  let site: Promise<SwiftSite> | undefined
+  const shared = () => (site ??= startSwift({ region: 'shanghai' }))
+  beforeAll(shared)
+  afterAll(async () => (await site)?.stop())
 
   domainSuite('bucket of Swift', async () => swiftBench(await shared(), 'yinxin-plain'))
   domainSuite('bucket of Swift with versions', async () =>

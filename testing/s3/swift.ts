@@ -43,6 +43,7 @@ const programs = [
   'swift-object-server',
   'swift-ring-builder',
   'memcached',
+  'setpriv',
 ]
 const packages = 'swift-proxy swift-account swift-container swift-object memcached'
 
@@ -75,7 +76,10 @@ export async function startSwift(options: { region: string }): Promise<SwiftSite
   const log = await open(join(folder, 'log'), 'a')
 
   async function start(name: string, command: string, args: string[], port: number): Promise<void> {
-    const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd] })
+    // A test run that is killed takes its servers with it.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], {
+      stdio: ['ignore', log.fd, log.fd],
+    })
     children.set(name, child)
     const failed = new Promise<never>((_, reject) => {
       child.once('error', reject)

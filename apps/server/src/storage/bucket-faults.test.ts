@@ -186,6 +186,19 @@ describe('servers that are slow, busy or gone', () => {
   })
 })
 
+describe('writers that give up', () => {
+  test('while a part is on its way leave no upload behind', async () => {
+    await append()
+    fail('beginUpload', 'late')
+    const writer = await domain.begin(newId())
+    await writer.write([randomBytes(6 << 20)])
+    await writer.abort()
+    expect(count('beginUpload')).toBe(1)
+    expect(s3.openUploads()).toBe(0)
+    await expect(writer.write([randomBytes(10)])).rejects.toThrow(/aborted/)
+  })
+})
+
 describe('processes that die between two steps', () => {
   test('a record whose destruction was begun is destroyed by whoever comes next; its neighbours never suffer', async () => {
     const all = await Promise.all(Array.from({ length: 5 }, () => append()))
