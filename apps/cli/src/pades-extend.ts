@@ -1,10 +1,11 @@
 /** `yinxin pades extend`, `timestamp` and `renew`: what keeps a signature good for decades. */
-import { extendPdf, renewPdf, type TimestampOptions, timestampPdf } from '@yinxin/pades'
+import { extendDelta, type PdfSource, type TimestampOptions, timestampDelta } from '@yinxin/pades'
 import { EXIT, type Lang, readArguments, UsageError } from './command.ts'
-import { asUnreadable, writeOutput } from './pades-output.ts'
+import { openInput, writeAppended } from './large-files.ts'
+import { asUnreadable } from './pades-output.ts'
 import { revocationSource } from './pades-revocation.ts'
 import { askTimestamp } from './pades-timestamp.ts'
-import { readAnchors, readInput } from './reading.ts'
+import { readAnchors } from './reading.ts'
 
 const OPTIONS = {
   level: { type: 'string' },
@@ -18,7 +19,7 @@ export async function timestampFile(args: string[], lang: Lang): Promise<number>
   const { values, positionals } = readArguments(args, lang, { tsa: OPTIONS.tsa }, ['IN.pdf', 'OUT.pdf'])
   const [input, output] = positionals as [string, string]
   const stamping = authority(values.tsa, lang)
-  return await convert(input, output, lang, (pdf) => timestampPdf(pdf, stamping), {
+  return await convert(input, output, lang, (pdf) => timestampDelta(pdf, stamping), {
     zh: '已加盖文件时间戳',
     en: 'timestamped',
   })
@@ -39,7 +40,7 @@ export async function extendFile(args: string[], lang: Lang): Promise<number> {
     ...(values.tsa === undefined ? {} : authority(values.tsa, lang)),
     ...(await anchors(values.trust, lang)),
   } as const
-  return await convert(input, output, lang, (pdf) => extendPdf(pdf, options), {
+  return await convert(input, output, lang, (pdf) => extendDelta(pdf, options), {
     zh: `已提升到 ${level}`,
     en: `extended to ${level}`,
   })
@@ -50,11 +51,15 @@ export async function renewFile(args: string[], lang: Lang): Promise<number> {
   const { values, positionals } = readArguments(args, lang, { tsa, crl, trust }, ['IN.pdf', 'OUT.pdf'])
   const [input, output] = positionals as [string, string]
   const options = {
+    level: 'B-LTA' as const,
     validationData: await revocationSource(values.crl, new Date(), lang),
     ...authority(values.tsa, lang),
     ...(await anchors(values.trust, lang)),
   }
-  return await convert(input, output, lang, (pdf) => renewPdf(pdf, options), { zh: '已续期', en: 'renewed' })
+  return await convert(input, output, lang, (pdf) => extendDelta(pdf, options), {
+    zh: '已续期',
+    en: 'renewed',
+  })
 }
 
 /** Authorities, asked in their order. @throws UsageError when none is named */
@@ -76,14 +81,16 @@ async function convert(
   input: string,
   output: string,
   lang: Lang,
-  act: (pdf: Uint8Array) => Promise<Uint8Array>,
+  act: (pdf: Uint8Array | PdfSource) => Promise<Uint8Array>,
   done: { zh: string; en: string },
 ): Promise<number> {
-  const pdf = await readInput(input, lang)
+  const opened = await openInput(input, lang)
   try {
-    await writeOutput(output, await act(pdf), lang)
+    await writeAppended(opened, input, output, await act(opened.pdf), lang)
   } catch (error) {
     throw asUnreadable(error, lang)
+  } finally {
+    opened.close()
   }
   process.stdout.write(lang === 'zh' ? `✓ ${done.zh}：${output}\n` : `✓ ${done.en}: ${output}\n`)
   return EXIT.good

@@ -2,7 +2,8 @@
 import { basename } from 'node:path'
 import { type PdfValidation, validatePdf } from '@yinxin/pades'
 import { EXIT, type Lang, pad, printJson, readArguments, UsageError } from './command.ts'
-import { readAnchors, readInput } from './reading.ts'
+import { openInput } from './large-files.ts'
+import { readAnchors } from './reading.ts'
 import { refusalOf } from './verify.ts'
 
 const OPTIONS = {
@@ -31,7 +32,12 @@ export async function reportOn(args: string[], lang: Lang): Promise<number> {
     throw new UsageError(zh ? '--report 和 --at 需要 --trust' : '--report and --at need --trust')
   let found: PdfValidation
   try {
-    found = validatePdf(await readInput(path, lang), { trust, at })
+    const opened = await openInput(path, lang)
+    try {
+      found = validatePdf(opened.pdf, { trust, at })
+    } finally {
+      opened.close()
+    }
   } catch (error) {
     const refusal = refusalOf(error, lang)
     if (refusal === undefined) throw error

@@ -1,11 +1,23 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
-import { verifyPdf } from '@yinxin/pades'
+import { signDelta, verifyPdf } from '@yinxin/pades'
 import {
   buildTimestampResponse,
   generateSigner,
@@ -16,6 +28,7 @@ import {
 } from '@yinxin/pki'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appendUpdate, samplePdf } from '../../../packages/pades/test-files.ts'
+import { writeLarge } from '../../../packages/pades/test-large.ts'
 import { createTestPki } from '../../../packages/pades/test-pki.ts'
 import { yinxin } from '../../../testing/children/run-command.ts'
 
@@ -93,6 +106,21 @@ function issued(): string[] {
     '--cert',
     file('leaf.pem', chain.map((der) => toPem(der, 'CERTIFICATE')).join('')),
   ]
+}
+
+/** One signature by ranges. */
+function signLarge(path: string): Promise<Uint8Array> {
+  const handle = openSync(path, 'r')
+  const source = {
+    length: statSync(path).size,
+    read: (offset: number, length: number) => {
+      const bytes = new Uint8Array(length)
+      return bytes.subarray(0, readSync(handle, bytes, 0, length, offset))
+    },
+  }
+  return signDelta(source, { ...pki.p256, placements: [], signingTime: new Date() }).finally(() =>
+    closeSync(handle),
+  )
 }
 
 const plain = file('plain.pdf', samplePdf())
@@ -256,6 +284,25 @@ describe('yinxin pades', () => {
     expect(early.stdout).toContain('OUT_OF_BOUNDS_NO_POE')
     expect((await yinxin(['pades', 'verify', stepwise, '--report', 'simple'])).code).toBe(64)
     expect((await yinxin(['pades', 'extend', plain, out, ...stamped])).code).toBe(2)
+  })
+
+  it('extends and verifies a file that is too large to hold', async () => {
+    const large = join(folder, 'large.pdf')
+    const handle = openSync(large, 'w')
+    writeLarge(handle, 70)
+    closeSync(handle)
+    appendFileSync(large, await signLarge(large))
+    const longer = join(folder, 'longer.pdf')
+    const extended = await yinxin(['pades', 'extend', large, longer, '--level', 'B-T', '--tsa', tsaUrl])
+    expect(extended.code, extended.stderr).toBe(0)
+    const ran = await yinxin(['pades', 'verify', longer, '--json'])
+    expect(ran.code, ran.stderr).toBe(0)
+    const report = JSON.parse(ran.stdout) as { sha256: string; documentTimestamps: unknown[] }
+    expect(report.documentTimestamps).toHaveLength(1)
+    expect(report.sha256).toBe(createHash('sha256').update(readFileSync(longer)).digest('hex'))
+    expect(
+      (await yinxin(['pades', 'timestamp', longer, join(folder, 'no', 'x.pdf'), '--tsa', tsaUrl])).code,
+    ).toBe(2)
   })
 
   it('signs in a field that waits', async () => {

@@ -1,8 +1,8 @@
 /** `yinxin verify`: judges every signature of a PDF, offline. */
-import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { PdfRefusal, type PdfVerification, type SignatureReport, verifyPdf } from '@yinxin/pades'
 import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable } from './command.ts'
+import { openInput } from './large-files.ts'
 import { comparedWords, comparePagesInto } from './pades-compare.ts'
 import { readAnchors, readInput } from './reading.ts'
 
@@ -39,11 +39,16 @@ export async function verify(args: string[], lang: Lang): Promise<number> {
   )
   const path = positionals[0] as string
   const trust = await readAnchors(values.trust, lang)
-  let pdf: Uint8Array
+  let sha256: string
   let report: PdfVerification
   try {
-    pdf = await readInput(path, lang)
-    report = verifyPdf(pdf, trust === undefined ? {} : { trust })
+    const opened = await openInput(path, lang)
+    try {
+      report = verifyPdf(opened.pdf, trust === undefined ? {} : { trust })
+      sha256 = values.json ? opened.sha256() : ''
+    } finally {
+      opened.close()
+    }
   } catch (error) {
     const refusal = refusalOf(error, lang)
     if (refusal === undefined) throw error
@@ -52,8 +57,10 @@ export async function verify(args: string[], lang: Lang): Promise<number> {
     return EXIT.unreadable
   }
   const compared =
-    values.compare === undefined ? undefined : await comparePagesInto(values.compare, pdf, path, lang)
-  if (values.json) printJson({ ...verificationJson(report, pdf, lang), ...(compared ? { compared } : {}) })
+    values.compare === undefined
+      ? undefined
+      : await comparePagesInto(values.compare, await readInput(path, lang), path, lang)
+  if (values.json) printJson({ ...verificationJson(report, sha256, lang), ...(compared ? { compared } : {}) })
   else {
     process.stdout.write(readable(report, basename(path), lang))
     if (compared) process.stdout.write(comparedWords(compared, lang))
@@ -68,10 +75,10 @@ export function refusalOf(error: unknown, lang: Lang): { code: string; message: 
 }
 
 /** The report as scripts read it. */
-export function verificationJson(report: PdfVerification, pdf: Uint8Array, lang: Lang) {
+function verificationJson(report: PdfVerification, sha256: string, lang: Lang) {
   return {
     ok: report.ok,
-    sha256: createHash('sha256').update(pdf).digest('hex'),
+    sha256,
     signatures: report.signatures.map((one) => signatureJson(one, lang)),
     documentTimestamps: report.documentTimestamps.map((one) => signatureJson(one, lang)),
   }
