@@ -46,7 +46,7 @@ async function given(): Promise<Record<string, unknown>> {
 
 describe('the examples of the README', () => {
   it('are there', () => {
-    expect(examples.length).toBe(9)
+    expect(examples.length).toBe(10)
   })
 
   for (const [index, [, title = '', code = '']] of examples.entries()) {
