@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '#src/clock.ts'
-import type { Db, Tx } from '#src/db/db.ts'
+import { type Db, hereOnly, type Tx } from '#src/db/db.ts'
 import { newId, newToken } from '#src/ids.ts'
 import type { SessionCaller } from './caller.ts'
 import type { AccountTables } from './tables.ts'
@@ -97,6 +97,8 @@ export async function callerOfToken(db: Db, clock: Clock, token: string): Promis
 }
 
 async function touch(tx: Tx, sessionId: string, at: Date): Promise<void> {
+  // Nobody is hurt when this is lost with the server, so it need not wait for the other site.
+  await hereOnly(tx)
   await tx
     .$extendTables<AccountTables>()
     .updateTable('session')
