@@ -17,19 +17,6 @@ export interface GatewaySetting {
   timeoutMs: number
 }
 
-/** Root and epoch keys: in the key folder, in a PKCS#11 token, or with a key service. Secrets stay in files. */
-export type KeyDriverSetting =
-  | { kind: 'file' }
-  | { kind: 'pkcs11'; module: string; token: string; pinFile: string; prefix: string }
-  | {
-      kind: 'vault'
-      url: string
-      mount: string
-      prefix: string
-      namespace: string | undefined
-      auth: { tokenFile: string } | { roleId: string; secretIdFile: string }
-    }
-
 /** Object storage of one site: three buckets, or one that holds three failure domains under prefixes. */
 export interface BucketSiteSetting {
   site: 'primary' | 'recovery'
@@ -42,6 +29,19 @@ export interface BucketSiteSetting {
   secretFile: string
   pathStyle: boolean
 }
+
+/** Root and epoch keys: in the key folder, in a PKCS#11 token, or with a key service. Secrets stay in files. */
+export type KeyDriverSetting =
+  | { kind: 'file' }
+  | { kind: 'pkcs11'; module: string; token: string; pinFile: string; prefix: string }
+  | {
+      kind: 'vault'
+      url: string
+      mount: string
+      prefix: string
+      namespace: string | undefined
+      auth: { tokenFile: string } | { roleId: string; secretIdFile: string }
+    }
 
 export interface Config {
   mode: Mode
@@ -59,6 +59,13 @@ export interface Config {
   keys: { driver: KeyDriverSetting; epochMs: number; rootMs: number | undefined; backupCycleMs: number }
   /** An outside PostgreSQL; undefined starts the embedded one. */
   databases: { url: string; ownerUrl: string; keysUrl: string; keysOwnerUrl: string } | undefined
+  /** Copies and backups of the embedded database. */
+  databaseCopies: {
+    counts: { primary: number; recovery: number }
+    folders: { dataDir: string; recoveryDir: string; keysDir: string; keysRecoveryDir: string }
+    sync: { onLoss: 'wait' | 'degrade'; waitMs: number }
+    backups: { everyMs: number; walEveryMs: number; keptDays: number; keysKeptDays: number }
+  }
   /** Folders of the failure domains by site; undefined places them in the data folder. */
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
   /** Buckets of both sites instead of folders. */
@@ -76,13 +83,6 @@ export interface Config {
   /** Undefined founds a development certificate authority. */
   caOrganization: string | undefined
   /** Keys of event certificates, one per signing act. */
-  /** Copies and backups of the embedded database. */
-  databaseCopies: {
-    counts: { primary: number; recovery: number }
-    folders: { dataDir: string; recoveryDir: string; keysDir: string; keysRecoveryDir: string }
-    sync: { onLoss: 'wait' | 'degrade'; waitMs: number }
-    backups: { everyMs: number; walEveryMs: number; keptDays: number; keysKeptDays: number }
-  }
   eventKeyAlgorithm: 'ecdsa-p256-sha256' | 'rsa-pkcs1-sha256'
   /** Outside timestamp authorities in order of preference; none uses the platform's own. */
   tsaUrls: string[]
@@ -238,41 +238,6 @@ export const settings = {
     zh: '密钥数据库中执行迁移的登录名的地址；使用外部数据库时必填。',
     en: 'The keys database as the login that runs the migrations; needed with an outside database.',
   },
-  YINXIN_PRIMARY_SITE_DIRS: {
-    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
-    zh: '主站点的存储目录（逗号分隔，至少三个），应位于不同的磁盘；每三个为一组，每个对象存于一组；新目录加在末尾；默认在数据目录内。',
-    en: 'Folders of the primary site, three or more, separated by commas, best on different disks; every three are a group, and an object lies in one group; add new ones at the end. By default in the data folder.',
-  },
-  YINXIN_RECOVERY_SITE_DIRS: {
-    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
-    zh: '灾备站点的存储目录（逗号分隔，至少三个）；默认在数据目录内。',
-    en: 'Folders of the recovery site, three or more, separated by commas; by default in the data folder.',
-  },
-  YINXIN_SCRUB_HOURS: {
-    schema: wholeNumber(1, 24 * 31),
-    default: '24',
-    zh: '每个副本最长多少小时完整读取并校验一次；时间越长，持久性计算值越低。',
-    en: 'Hours within which every replica is read fully and verified once; the longer, the lower the computed durability.',
-  },
-  YINXIN_SCRUB_BYTES_PER_SECOND: {
-    schema: wholeNumber(65_536, 10_000_000_000),
-    default: '33554432',
-    zh: '校验时从一个存储目录或桶每秒读取的字节上限。',
-    en: 'How many bytes a second a scrub may read from one failure domain.',
-  },
-  YINXIN_STORAGE_DRIVER: {
-    schema: z.enum(['folders', 's3']),
-    default: 'folders',
-    zh: '合同密文存放处：folders 为目录或磁盘，s3 为两地的 S3 兼容对象存储，见 [storage-s3](../operations/storage-s3.md)。',
-    en: 'Where encrypted contracts lie: `folders` or disks, or `s3`, buckets of S3-compatible object storage in two regions, see [storage-s3](../operations/storage-s3.md).',
-  },
-  ...bucketSettings('YINXIN_S3_PRIMARY', '主站点', 'of the primary site'),
-  ...bucketSettings('YINXIN_S3_RECOVERY', '容灾站点', 'of the recovery site'),
-  YINXIN_UPLOAD_LIMIT_BYTES: {
-    schema: wholeNumber(1, 2_000_000_000),
-    default: '100000000',
-    zh: '单个上传文件的字节上限。',
-    en: 'Largest file that may be uploaded, in bytes.',
   YINXIN_DB_COPIES: {
     schema: text
       .regex(/^[12]\+[0-2]$/, 'must be the copies of the two sites, like 1+1 or 2+2')
@@ -332,6 +297,41 @@ export const settings = {
     zh: '密钥库备份的保留天数；宜短，过期后已销毁的密钥不再存在于任何备份。',
     en: 'Days for which backups of the keys database are kept; short, because a destroyed key lives in them until then.',
   },
+  YINXIN_PRIMARY_SITE_DIRS: {
+    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
+    zh: '主站点的存储目录（逗号分隔，至少三个），应位于不同的磁盘；每三个为一组，每个对象存于一组；新目录加在末尾；默认在数据目录内。',
+    en: 'Folders of the primary site, three or more, separated by commas, best on different disks; every three are a group, and an object lies in one group; add new ones at the end. By default in the data folder.',
+  },
+  YINXIN_RECOVERY_SITE_DIRS: {
+    schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
+    zh: '灾备站点的存储目录（逗号分隔，至少三个）；默认在数据目录内。',
+    en: 'Folders of the recovery site, three or more, separated by commas; by default in the data folder.',
+  },
+  YINXIN_SCRUB_HOURS: {
+    schema: wholeNumber(1, 24 * 31),
+    default: '24',
+    zh: '每个副本最长多少小时完整读取并校验一次；时间越长，持久性计算值越低。',
+    en: 'Hours within which every replica is read fully and verified once; the longer, the lower the computed durability.',
+  },
+  YINXIN_SCRUB_BYTES_PER_SECOND: {
+    schema: wholeNumber(65_536, 10_000_000_000),
+    default: '33554432',
+    zh: '校验时从一个存储目录或桶每秒读取的字节上限。',
+    en: 'How many bytes a second a scrub may read from one failure domain.',
+  },
+  YINXIN_STORAGE_DRIVER: {
+    schema: z.enum(['folders', 's3']),
+    default: 'folders',
+    zh: '合同密文存放处：folders 为目录或磁盘，s3 为两地的 S3 兼容对象存储，见 [storage-s3](../operations/storage-s3.md)。',
+    en: 'Where encrypted contracts lie: `folders` or disks, or `s3`, buckets of S3-compatible object storage in two regions, see [storage-s3](../operations/storage-s3.md).',
+  },
+  ...bucketSettings('YINXIN_S3_PRIMARY', '主站点', 'of the primary site'),
+  ...bucketSettings('YINXIN_S3_RECOVERY', '容灾站点', 'of the recovery site'),
+  YINXIN_UPLOAD_LIMIT_BYTES: {
+    schema: wholeNumber(1, 2_000_000_000),
+    default: '100000000',
+    zh: '单个上传文件的字节上限。',
+    en: 'Largest file that may be uploaded, in bytes.',
   },
   YINXIN_SMTP_URL: {
     schema: text.regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://'),
@@ -522,6 +522,8 @@ export function readConfig(
   )
   if (isInside(keyDir, dataDir)) problems.push('YINXIN_KEY_DIR must not lie inside YINXIN_DATA_DIR')
 
+  const databaseCopies = readDatabaseCopies(value, dataDir, problems)
+
   const host = value<string>('YINXIN_HOST')
   const port = value<number>('YINXIN_PORT')
   const baseUrl = value<string | undefined>('YINXIN_BASE_URL')
@@ -537,6 +539,7 @@ export function readConfig(
     keyDir,
     keys: readKeys(value, problems),
     databases: readDatabases(value, problems),
+    databaseCopies,
     sites: readSites(value, problems),
     buckets: readBuckets(value, problems),
     scrub: {
@@ -589,8 +592,6 @@ function readValues(environment: Environment, problems: string[]): Map<string, u
     const given = environment[name]?.trim() || setting.default
     if (given === undefined) continue
     const parsed = setting.schema.safeParse(given)
-  const databaseCopies = readDatabaseCopies(value, dataDir, problems)
-
     if (parsed.success) values.set(name, parsed.data)
     else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join('; ')}`)
   }
@@ -606,7 +607,6 @@ const OTHER_VARIABLES = new Set([
 ])
 
 type Value = <T>(name: keyof typeof settings) => T
-    databaseCopies,
 
 function readDatabases(value: Value, problems: string[]): Config['databases'] {
   const url = value<string | undefined>('YINXIN_DATABASE_URL')
@@ -623,6 +623,43 @@ function readDatabases(value: Value, problems: string[]): Config['databases'] {
   if (url === keysUrl) problems.push('YINXIN_KEYS_DATABASE_URL must name a database of its own')
   if (url === ownerUrl) problems.push('YINXIN_DATABASE_URL must not be the login that owns the tables')
   return { url, ownerUrl, keysUrl, keysOwnerUrl }
+}
+
+function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): Config['databaseCopies'] {
+  const folder = (name: keyof typeof settings) => {
+    const given = value<string | undefined>(name)
+    return given === undefined ? undefined : resolve(given)
+  }
+  const keysDir = folder('YINXIN_KEYS_DB_DIR') ?? join(dirname(dataDir), `${basename(dataDir)}-keysdb`)
+  const recoveryDir = folder('YINXIN_DB_RECOVERY_DIR') ?? join(dataDir, 'db-recovery')
+  const keysRecoveryDir = folder('YINXIN_KEYS_DB_RECOVERY_DIR') ?? join(keysDir, 'db-recovery')
+  for (const [name, path] of [
+    ['YINXIN_KEYS_DB_DIR', keysDir],
+    ['YINXIN_KEYS_DB_RECOVERY_DIR', keysRecoveryDir],
+  ] as const) {
+    for (const main of [dataDir, recoveryDir]) {
+      if (isInside(path, main)) {
+        problems.push(
+          `${name} must not lie inside ${main}: the keys database and the main one share no backup`,
+        )
+      }
+    }
+  }
+  const hourMs = 3_600_000
+  return {
+    counts: value('YINXIN_DB_COPIES'),
+    folders: { dataDir, recoveryDir, keysDir, keysRecoveryDir },
+    sync: {
+      onLoss: value('YINXIN_DB_SYNC_LOSS'),
+      waitMs: value<number>('YINXIN_DB_SYNC_WAIT_SECONDS') * 1000,
+    },
+    backups: {
+      everyMs: value<number>('YINXIN_BACKUP_EVERY_HOURS') * hourMs,
+      walEveryMs: value<number>('YINXIN_WAL_ARCHIVE_SECONDS') * 1000,
+      keptDays: value('YINXIN_BACKUP_KEPT_DAYS'),
+      keysKeptDays: value('YINXIN_KEYS_BACKUP_KEPT_DAYS'),
+    },
+  }
 }
 
 function readKeys(value: Value, problems: string[]): Config['keys'] {
@@ -688,43 +725,6 @@ function readVaultAuth(given: (name: keyof typeof settings) => string | undefine
 }
 
 function readSites(value: Value, problems: string[]): Config['sites'] {
-function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): Config['databaseCopies'] {
-  const folder = (name: keyof typeof settings) => {
-    const given = value<string | undefined>(name)
-    return given === undefined ? undefined : resolve(given)
-  }
-  const keysDir = folder('YINXIN_KEYS_DB_DIR') ?? join(dirname(dataDir), `${basename(dataDir)}-keysdb`)
-  const recoveryDir = folder('YINXIN_DB_RECOVERY_DIR') ?? join(dataDir, 'db-recovery')
-  const keysRecoveryDir = folder('YINXIN_KEYS_DB_RECOVERY_DIR') ?? join(keysDir, 'db-recovery')
-  for (const [name, path] of [
-    ['YINXIN_KEYS_DB_DIR', keysDir],
-    ['YINXIN_KEYS_DB_RECOVERY_DIR', keysRecoveryDir],
-  ] as const) {
-    for (const main of [dataDir, recoveryDir]) {
-      if (isInside(path, main)) {
-        problems.push(
-          `${name} must not lie inside ${main}: the keys database and the main one share no backup`,
-        )
-      }
-    }
-  }
-  const hourMs = 3_600_000
-  return {
-    counts: value('YINXIN_DB_COPIES'),
-    folders: { dataDir, recoveryDir, keysDir, keysRecoveryDir },
-    sync: {
-      onLoss: value('YINXIN_DB_SYNC_LOSS'),
-      waitMs: value<number>('YINXIN_DB_SYNC_WAIT_SECONDS') * 1000,
-    },
-    backups: {
-      everyMs: value<number>('YINXIN_BACKUP_EVERY_HOURS') * hourMs,
-      walEveryMs: value<number>('YINXIN_WAL_ARCHIVE_SECONDS') * 1000,
-      keptDays: value('YINXIN_BACKUP_KEPT_DAYS'),
-      keysKeptDays: value('YINXIN_KEYS_BACKUP_KEPT_DAYS'),
-    },
-  }
-}
-
   const primary = value<string[] | undefined>('YINXIN_PRIMARY_SITE_DIRS')
   const recovery = value<string[] | undefined>('YINXIN_RECOVERY_SITE_DIRS')
   if (!primary && !recovery) return undefined

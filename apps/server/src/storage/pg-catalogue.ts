@@ -44,7 +44,7 @@ import {
 import type { StorageTables } from './tables.ts'
 
 /** Rows of this many objects are read or summed up by one statement in about a second. */
-const defaultStretchSize = 100_000
+const defaultStretchSize = 50_000
 
 /** The catalogue in the main database; each method opens its own transaction unless it takes one. */
 export function createPgCatalogue(db: Db, stretchSize = defaultStretchSize): Catalogue<Tx> {
