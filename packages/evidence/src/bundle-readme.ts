@@ -22,6 +22,8 @@ export const README_TEXT = `印信 证据包 / Yinxin evidence package
 一、用印信工具核验
   npx yinxin evidence verify 证据包.zip --trust root.pem --log-key log.vkey
   任何一个字节被改动、任何文件被增删，或整个包用别的密钥重做，都会报错并指出是哪个文件。
+  不想安装任何东西：从平台的核验页下载离线核验页 yinxin-verify.html，断网打开，把本包、root.pem 和 log.vkey 拖进去。
+  本包不自带核验程序：伪造证据包的人也会附上伪造的核验程序。
 
 二、不用印信工具核验
   1. 解压后，逐个计算文件的 SHA-256，与 ${MANIFEST} 中 entries 所列一致：
@@ -57,6 +59,9 @@ the evidence log (a line of text, "vkey"). Do not take the copies inside this ar
 1. With the Yinxin tool
      npx yinxin evidence verify PACKAGE.zip --trust root.pem --log-key log.vkey
    Any changed byte, any added or missing file, and a package rebuilt under other keys is reported by name.
+   Without installing anything: download yinxin-verify.html from the platform's verification page, open it offline,
+   and drop this package, root.pem and log.vkey on it. This package brings no verifier of its own, as whoever forged
+   it would bring a forged one.
 
 2. Without it
    a. Unpack, compute SHA-256 of every file and compare with "entries" in ${MANIFEST}.
