@@ -166,15 +166,13 @@ describe.skipIf(executable === null)('the offline verifier', () => {
       await context.setOffline(true)
       await page.goto(address)
       const give = (...files: [string, Uint8Array][]) =>
-        page
-          .locator('input[type=file]')
-          .setInputFiles(
-            files.map(([name, content]) => ({
-              name,
-              mimeType: 'application/octet-stream',
-              buffer: Buffer.from(content),
-            })),
-          )
+        page.locator('input[type=file]').setInputFiles(
+          files.map(([name, content]) => ({
+            name,
+            mimeType: 'application/octet-stream',
+            buffer: Buffer.from(content),
+          })),
+        )
       await give(['合同.pdf', pdf], ['存证包.zip', zip])
       await page.getByText('签署者的身份未核对').waitFor()
       await page.getByText('来源未核对').waitFor()

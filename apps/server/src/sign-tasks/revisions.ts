@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { extendHashState, type HashState, hashStateOf } from '@yinxin/pades'
+import { toHex } from '@yinxin/pki'
 import type { Storage } from '#src/storage/storage.ts'
 import { refuse } from './errors.ts'
 import type { SegmentRow } from './store.ts'
@@ -67,7 +68,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
         at += piece.length
       }
       const hashState = await hashGently(bytes)
-      const sha256 = hashState.hash.copy().digest('hex')
+      const sha256 = toHex(hashState.hash.copy().digest())
       if (at !== bytes.length || sha256 !== last.sha256) throw refuse('document_damaged')
       const revision = { bytes, sha256, hashState }
       keep(last.document_id, last.revision, revision)
@@ -86,7 +87,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
     /** Size and hash of the revision that a delta makes of another; nothing but the delta is hashed. */
     extend(base: Revision, delta: Uint8Array): { sizeBytes: number; sha256: string } {
       const { hash, length } = extendHashState(base.hashState, delta)
-      return { sizeBytes: length, sha256: hash.digest('hex') }
+      return { sizeBytes: length, sha256: toHex(hash.digest()) }
     },
 
     /** Keeps an extended revision for the next signer, unless it is too large for that. */
@@ -100,7 +101,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       bytes.set(base.bytes)
       bytes.set(delta, base.bytes.length)
       const hashState = extendHashState(base.hashState, delta)
-      keep(documentId, number, { bytes, hashState, sha256: hashState.hash.copy().digest('hex') })
+      keep(documentId, number, { bytes, hashState, sha256: toHex(hashState.hash.copy().digest()) })
     },
 
     /** A revision, or a part of it, as a stream with flat memory; storage checks each object's own hash. */

@@ -1,4 +1,5 @@
 import { hashStateOf } from '@yinxin/pades'
+import { toHex } from '@yinxin/pki'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { drawSampleContract } from '#src/sandbox/sample-contract.ts'
 import type { Revision } from '#src/sign-tasks/sign-tasks.ts'
@@ -10,7 +11,7 @@ const options = { placements: [], signingTime: new Date('2026-01-01T00:00:00Z'),
 beforeAll(async () => {
   const bytes = await drawSampleContract({ corpName: '甲公司', personName: '张三', number: 'n', date: 'd' })
   const hashState = hashStateOf(bytes)
-  base = { bytes, hashState, sha256: hashState.hash.copy().digest('hex') }
+  base = { bytes, hashState, sha256: toHex(hashState.hash.copy().digest()) }
 })
 
 describe('the first phase of a signature', () => {
