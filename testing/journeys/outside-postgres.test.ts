@@ -45,6 +45,7 @@ if (hasDebianPostgres()) {
           actors: [{ ref: 'person', kind: 'person', role: 'sign', name: '张三', mobile, order: 1 }],
           fields: [],
         })
+        await stage.ok('POST', `/api/v1/sign-tasks/${task.id}/start`, { token: corp.token })
         const visitor = await stage.visit(await stage.link(corp.token, task, 'person'), mobile, '张三')
         expect((await stage.sign(visitor, mobile)).status).toBe(200)
         await stage.until(corp.token, task.id, (one) => one.status === 'finished', 60_000)

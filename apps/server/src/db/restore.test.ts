@@ -1,7 +1,7 @@
-import { chmod, mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { manualClock, systemClock } from '#src/clock.ts'
 import { archiveStates, listBackups, pruneBackups, takeBackup, verifyBackup } from './backups.ts'
@@ -125,6 +125,24 @@ describe('backups and the log archive', () => {
     const { report, acts } = await restored('mended')
     expect(acts).toEqual([1, 2])
     expect(report.fromSite).toBe('recovery')
+  })
+
+  it('go on in one site while the other cannot be written, say so, and catch up', async () => {
+    const { postgres, folders, archive, write, backup } = await installation()
+    await backup()
+    const [primary, recovery] = folders as [(typeof folders)[0], (typeof folders)[0]]
+    const aside = `${recovery.folder}-aside`
+    await rename(recovery.folder, aside)
+    await writeFile(recovery.folder, 'no folder')
+    await write(1)
+    await nextSegment(postgres)
+    await expect(archive.tick()).rejects.toThrow(/could not be archived in .*recovery/)
+    const before = await readdir(walFolder(primary.folder))
+    await rm(recovery.folder)
+    await rename(aside, recovery.folder)
+    await archive.tick()
+    expect(await readdir(walFolder(recovery.folder))).toEqual(await readdir(walFolder(primary.folder)))
+    expect(before.length).toBeGreaterThan(1)
   })
 
   it('report a hole in the log, and refuse to restore across it', async () => {

@@ -91,24 +91,33 @@ export function createWalArchive({
   let loop: Promise<void> | undefined
   const ending = new AbortController()
 
-  async function store(name: string, content: Buffer, isFinal: boolean): Promise<void> {
-    const packed = await pack(content)
-    for (const { folder } of folders) {
-      const path = join(walFolder(folder), `${name}.zst`)
-      if (isFinal) {
-        const existing = await readFile(path).catch(() => undefined)
-        if (existing?.subarray(0, 32).equals(packed.subarray(0, 32))) continue
-        // Twice the same name with other bytes: two primaries wrote one timeline. Neither may replace the other.
-        if (existing !== undefined) throw new Error(`${path} holds another log under the same name`)
-      }
-      await writeDurably(path, packed)
+  async function storeIn(folder: string, name: string, packed: Buffer, isFinal: boolean): Promise<void> {
+    const path = join(walFolder(folder), `${name}.zst`)
+    if (isFinal) {
+      const existing = await readFile(path).catch(() => undefined)
+      if (existing?.subarray(0, 32).equals(packed.subarray(0, 32))) return
+      // Twice the same name with other bytes: two primaries wrote one timeline. Neither may replace the other.
+      if (existing !== undefined) throw new Error(`${path} holds another log under the same name`)
     }
+    await writeDurably(path, packed)
   }
 
   async function work(): Promise<ArchiveMark> {
     const from = primary()
     const wal = join(from.dataFolder, 'pg_wal')
-    for (const { folder } of folders) await mkdir(walFolder(folder), { recursive: true, mode: 0o700 })
+    /** A site that fails is left out until the next look; the other one goes on. */
+    const failed = new Map<string, unknown>()
+    const everywhere = async (write: (folder: string) => Promise<unknown>) => {
+      for (const { folder } of folders) {
+        if (failed.has(folder)) continue
+        await write(folder).catch((error: unknown) => failed.set(folder, error))
+      }
+    }
+    const store = async (name: string, content: Buffer, isFinal: boolean) => {
+      const packed = await pack(content)
+      await everywhere((folder) => storeIn(folder, name, packed, isFinal))
+    }
+    await everywhere((folder) => mkdir(walFolder(folder), { recursive: true, mode: 0o700 }))
     const at = clock.now().toISOString()
     const { lsn, segment } = await asking(from, async (client) => {
       const { rowCount } = await client.query('select 1 from pg_replication_slots where slot_name = $1', [
@@ -145,21 +154,24 @@ export function createWalArchive({
       const end = of === timeline ? position : (switches.get(of) ?? 0n)
       if (of > timeline || segmentNumber(name) >= end) continue
       await store(name, await readFile(join(wal, name)), true)
-      for (const { folder } of folders) {
-        await rm(join(walFolder(folder), `${name}.partial.zst`), { force: true })
-      }
+      await everywhere((folder) => rm(join(walFolder(folder), `${name}.partial.zst`), { force: true }))
     }
     // 3. The segment in work, when it has grown.
     const isGrowing = segmentNumber(segment) === position
     if (isGrowing && (partial?.segment !== segment || partial.lsn !== lsn)) {
       await store(`${segment}.partial`, await readFile(join(wal, segment)), false)
-      partial = { segment, lsn }
     }
-    // 4. How far that reaches; then the primary may let go.
+    // 4. How far that reaches; the primary lets go of what lies in every site.
     const mark: ArchiveMark = { archivedAt: at, lsn, segment }
-    for (const { folder } of folders) {
-      await writeDurably(join(folder, 'archived.json'), `${JSON.stringify(mark)}\n`)
+    await everywhere((folder) => writeDurably(join(folder, 'archived.json'), `${JSON.stringify(mark)}\n`))
+    if (failed.size > 0) {
+      partial = undefined
+      throw new AggregateError(
+        failed.values(),
+        `the log could not be archived in ${[...failed].map(([folder, error]) => `${folder}: ${error}`).join('; ')}`,
+      )
     }
+    partial = { segment, lsn }
     await asking(from, (client) =>
       client.query('select pg_replication_slot_advance($1, $2::pg_lsn)', [SLOT, segmentStart(segment)]),
     ).catch((error: { code?: string; message: string }) => {
