@@ -80,6 +80,8 @@ export interface FakeS3 {
   bytes(key: string): Buffer | undefined
   /** Replaces what lies there behind everybody's back. */
   tamper(key: string, body: Buffer | undefined): void
+  /** Another version with the same bytes. */
+  saveAgain(key: string): void
   keys(): string[]
   /** All bytes that are still kept in any way: versions and parts too. */
   everything(): Buffer[]
@@ -366,6 +368,10 @@ export async function startFakeS3(options: FakeS3Options = {}): Promise<FakeS3> 
       const version = current(key)
       if (body === undefined) objects.delete(key)
       else if (version !== undefined) version.body = body
+    },
+    saveAgain(key) {
+      const version = current(key)
+      if (version !== undefined) store(key, version.body, version.etag, version.sha256)
     },
     keys: () => [...objects.keys()].filter((key) => current(key) !== undefined).sort(),
     everything: () => [

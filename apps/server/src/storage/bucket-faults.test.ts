@@ -242,6 +242,24 @@ describe('processes that die between two steps', () => {
   })
 })
 
+describe('listings that come in pages', () => {
+  test('are followed to their end, of objects and of versions', async () => {
+    await s3.close()
+    s3 = await startFakeS3({ pageSize: 3 })
+    s3.versioned = true
+    domain = openFakeDomain(s3, timing)
+    const all = []
+    for (let number = 0; number < 8; number += 1) all.push(await append())
+    expect((await listed()).sort()).toEqual(all.map((one) => one.objectId).sort())
+    // Somebody saved the same object again and again; the bucket keeps every version.
+    const large = await write(randomBytes(50_000))
+    const key = `yinxin/a/${large.placement.holder}`
+    for (let number = 0; number < 7; number += 1) s3.saveAgain(key)
+    await domain.remove(large.objectId, large.placement)
+    expect(s3.everything().some((bytes) => bytes.includes(large.body))).toBe(false)
+  })
+})
+
 describe('calls', () => {
   test('five hundred small replicas at once take few of them', async () => {
     await append()
