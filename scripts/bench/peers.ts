@@ -68,17 +68,18 @@ function refuseInvalid(name: string, signed: Uint8Array): void {
 }
 
 /**
- * How many times faster the engine is than `@libpdf/core`. `.atMost` is that library's time as a multiple of the RSA
- * signature alone: no engine can reach more with such a key. With P-256 the key takes next to nothing of the time.
+ * How many times faster the engine is than `@libpdf/core`, with a P-256 key: there the libraries are compared and not
+ * OpenSSL with itself. With RSA-2048 the key's own work is most of the time; `.atMost` is that library's time as a
+ * multiple of the RSA signature alone, which no engine can exceed.
  */
 export async function benchLibpdf(): Promise<Record<string, number>> {
   const rsa = await contestant('rsa')
   const [ours, theirs, raw] = await againstLibpdf(rsa, 'RSASSA-PKCS1-v1_5')
   const [oursP256, theirsP256] = await againstLibpdf(await contestant('p256'), 'ECDSA')
   return {
-    'engine.vsLibpdf.30KB': theirs / ours,
-    'engine.vsLibpdf.30KB.atMost': theirs / raw,
-    'engine.vsLibpdf.p256.30KB': theirsP256 / oursP256,
+    'engine.vsLibpdf.30KB': theirsP256 / oursP256,
+    'engine.vsLibpdf.rsa2048.30KB': theirs / ours,
+    'engine.vsLibpdf.rsa2048.30KB.atMost': theirs / raw,
   }
 }
 
