@@ -1,7 +1,10 @@
 /** @module The figures of a service level agreement as pure functions, for server, command line and browser. */
 export * from './availability.ts'
 export * from './calendar.ts'
+export * from './device-failures.ts'
 export * from './durability.ts'
+export * from './durability-reasons.ts'
+export * from './durability-report.ts'
 export * from './durability-simulation.ts'
 export * from './failure-rate.ts'
 export * from './minutes-csv.ts'
