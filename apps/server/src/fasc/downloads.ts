@@ -44,6 +44,7 @@ export function createDownloads({
     if (target.kind === 'seal') return { kind: 'svg', content: await seals.svg(caller, target.sealId) }
     if (target.kind === 'evidence') return { kind: 'zip', ...(await evidencePackage(caller, target.taskId)) }
 
+    const reader = { partyId: target.subjectId }
     const task = await signTasks.get(caller, target.taskId)
     const chosen = task.documents.filter((one) => target.docRef === undefined || one.ref === target.docRef)
     const files = []
@@ -59,13 +60,13 @@ export function createDownloads({
         fileName: withEnding(target.name ?? first.name, 'pdf'),
         sizeBytes: first.last.size_bytes,
         sha256: first.last.sha256,
-        read: (range) => signTasks.revisions.stream(first.segments, range),
+        read: (range) => signTasks.revisions.stream(first.segments, reader, range),
       }
     }
     const names = entryNames(files.map((file) => file.name))
     const entries: ZipInput[] = files.map(({ segments }, i) => ({
       name: names[i] ?? `${i + 1}.pdf`,
-      content: () => signTasks.revisions.stream(segments),
+      content: () => signTasks.revisions.stream(segments, reader),
     }))
     return {
       kind: 'zip',

@@ -1,4 +1,4 @@
-import { defineRefusals } from '#src/errors.ts'
+import { defineRefusals, Refusal } from '#src/errors.ts'
 
 export const refuse = defineRefusals({
   key_folder_too_open: {
@@ -82,3 +82,16 @@ export const refuse = defineRefusals({
     en: 'The sealed value cannot be opened: it was changed, or it was sealed for another purpose.',
   },
 })
+
+/** The same refusal where it is known when it happened and where the proof of it lies. */
+export function accessDestroyed(at: string, certificate: string): Refusal {
+  return new Refusal(
+    'access_destroyed',
+    {
+      kind: 'gone',
+      zh: '该方对此合同的访问已于 {at} 销毁，无法再读取内容；其他各方不受影响。销毁证明：{certificate}',
+      en: "This party's access to the contract was destroyed at {at}, so it can no longer read it; the other parties are not affected. Proof: {certificate}",
+    },
+    { at, certificate },
+  )
+}

@@ -34,6 +34,7 @@ export { openKeyFolder } from './key-folder.ts'
 export { openKeyDriver } from './open-driver.ts'
 export type { AdvanceReport, KeyVersionState, RotationRules, RotationStep } from './rotation.ts'
 export type { DestructionReceipt, Receipt, ScopeKeyState } from './destruction.ts'
+export { accessDestroyed } from './errors.ts'
 export { anyParty } from './scope-keys.ts'
 export type { EventKeyAlgorithm, EventSigner, KeptSigner, SigningKeyName } from './signing-keys.ts'
 

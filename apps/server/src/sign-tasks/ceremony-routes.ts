@@ -89,7 +89,7 @@ export function addCeremonyRoutes({ http, signTasks, sessionMaxAgeS }: CeremonyR
     answer: 'raw',
     produces: ['application/pdf'],
     handle: async ({ caller, params, request }) => {
-      const { name, segments } = await ceremonies.document(caller, params.token, params.documentId)
+      const { name, segments, partyId } = await ceremonies.document(caller, params.token, params.documentId)
       const last = segments.at(-1)
       return fileAnswer({
         range: request.headers.range,
@@ -97,7 +97,7 @@ export function addCeremonyRoutes({ http, signTasks, sessionMaxAgeS }: CeremonyR
         sha256: last?.sha256 ?? '',
         contentType: 'application/pdf',
         fileName: pdfName(name),
-        read: (range) => signTasks.revisions.stream(segments, range),
+        read: (range) => signTasks.revisions.stream(segments, { partyId }, range),
       })
     },
   })

@@ -10,6 +10,7 @@ import type { Evidence, NewEvent } from '#src/evidence/evidence.ts'
 import type { Identity } from '#src/identity/identity.ts'
 import type { Lang } from '#src/notifications/notifications.ts'
 import type { Seals } from '#src/seals/seals.ts'
+import { type Access, requireAccess } from './access.ts'
 import { type Author, authorActor } from './author.ts'
 import { consentText } from './consent.ts'
 import { refuse } from './errors.ts'
@@ -41,6 +42,7 @@ export interface CeremonyDeps {
   evidence: Pick<Evidence, 'append'>
   links: Links
   transition: Transition
+  access: Pick<Access, 'admit'>
   environment: () => Environment
 }
 
@@ -83,6 +85,7 @@ export function createCeremonies(deps: CeremonyDeps) {
     const standing = standingOf(actor, visitor)
     if (standing.kind === 'prove-identity') throw refuse('identity_needed')
     if (standing.kind === 'wrong-person') throw refuse('not_this_actor')
+    requireAccess(task, standing.subjectId)
     return { task, actor, visitor, subjectId: standing.subjectId }
   }
 
@@ -93,6 +96,8 @@ export function createCeremonies(deps: CeremonyDeps) {
     if (admitted.task.row.status === 'draft') return admitted.task
     const isViewed = actor.status !== 'ready'
     if (actor.subject_id === subjectId && isViewed) return admitted.task
+    // Who was not known at the start gets its wrap before it becomes a party.
+    await deps.access.admit(admitted.task.row, subjectId)
     return await db.work(async (tx) => {
       const task = await lockTask(tx, admitted.task.row.id)
       const current = actorOf(task, actor.id)
@@ -119,6 +124,7 @@ export function createCeremonies(deps: CeremonyDeps) {
     if (standing.kind !== 'admitted') {
       return ceremonyOf(located.task, located.actor, visitor, standing.kind, lang)
     }
+    requireAccess(located.task, standing.subjectId)
     const admitted = { ...located, visitor, subjectId: standing.subjectId }
     const task = await bind(admitted)
     const actor = actorOf(task, located.actor.id)
@@ -232,7 +238,7 @@ export function createCeremonies(deps: CeremonyDeps) {
       caller: SessionCaller,
       token: string,
       documentId: string,
-    ): Promise<{ name: string; segments: SegmentRow[] }> {
+    ): Promise<{ name: string; segments: SegmentRow[]; partyId: string }> {
       const admitted = await admit(caller, token)
       const isOpen = ['read-and-sign', 'done', 'rejected'].includes(
         nextStep(admitted.task.row, admitted.actor),
@@ -241,7 +247,9 @@ export function createCeremonies(deps: CeremonyDeps) {
       const document = admitted.task.documents.find((one) => one.id === documentId)
       if (document === undefined) throw refuse('task_document_not_found')
       const segments = await db.work((tx) => readSegments(tx, documentId, document.revision))
-      return { name: document.name, segments }
+      const partyId = admitted.subjectId
+      await deps.access.admit(admitted.task.row, partyId)
+      return { name: document.name, segments, partyId }
     },
 
     /** Records that the actor has read a document as it is now. */

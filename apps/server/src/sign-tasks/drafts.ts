@@ -13,6 +13,7 @@ import type { Kms } from '#src/kms/kms.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Seals } from '#src/seals/seals.ts'
 import type { Storage, StoredObject } from '#src/storage/storage.ts'
+import { type Access, requireAccess } from './access.ts'
 import { authorActor } from './author.ts'
 import { refuse } from './errors.ts'
 import type { SignTaskFact } from './facts.ts'
@@ -49,6 +50,7 @@ export interface DraftsDeps {
   seals: Pick<Seals, 'freeSignScene' | 'grantedTo'>
   transition: Transition
   revisions: Pick<Revisions, 'keepFrozen'>
+  access: Pick<Access, 'admitAll'>
 }
 
 /** A document of a task, frozen under the contract's own key, not yet recorded. */
@@ -101,16 +103,20 @@ export function createDrafts(deps: DraftsDeps) {
       updated_at: now,
       started_at: null,
       finished_at: null,
+      destroyed_at: null,
     }
     const task: Task = {
       row,
       actors,
       documents: documents.map((one) => ({ ...one, revision: 0 })),
       urgedAt: [],
+      endedAccess: [],
     }
     if (input.autoStart) await checkFreeSignRight(caller, actors)
     // What the first event says of people is sealed under the contract's key.
-    await deps.kms.createScopeKey(row.tenant_id, taskId)
+    // The parties share it from the start on, each by a wrap of its own.
+    const parties = input.autoStart ? knownParties(task) : [row.tenant_id]
+    await deps.kms.createScopeKey(row.tenant_id, taskId, parties)
     const frozen = input.autoStart ? await freeze(task) : []
     return await db.as(caller.subjectId, async (tx) => {
       await insertTask(tx, row)
@@ -230,6 +236,7 @@ export function createDrafts(deps: DraftsDeps) {
     await checkFreeSignRight(caller, seen.actors)
     // Made with the draft; drafts from before have none yet.
     await deps.kms.createScopeKey(seen.row.tenant_id, seen.row.id)
+    await deps.access.admitAll(seen.row, knownParties(seen))
     const frozen = await freeze(seen)
     return await db.as(caller.subjectId, async (tx) => {
       const task = await lockTask(tx, taskId)
@@ -242,6 +249,7 @@ export function createDrafts(deps: DraftsDeps) {
   async function ownTask(caller: Caller, taskId: string): Promise<Task> {
     const task = await db.as(caller.subjectId, (tx) => readTask(tx, taskId))
     if (task.row.tenant_id !== caller.subjectId) throw refuse('sign_task_not_found')
+    requireAccess(task, caller.subjectId)
     return task
   }
 
@@ -443,6 +451,11 @@ function oncePerKey<T>(ask: (key: string) => Promise<T>): (key: string) => Promi
     asked.set(key, known)
     return known
   }
+}
+
+/** The subjects that are known before anybody opens a link, the initiator first. */
+function knownParties(task: Task): string[] {
+  return [...new Set([task.row.tenant_id, ...task.actors.flatMap((actor) => actor.subject_id ?? [])])]
 }
 
 function keywordKey(documentRef: string, keyword: string): string {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { extendHashState, type HashState, hashStateOf } from '@yinxin/pades'
 import { toHex } from '@yinxin/pki'
+import { anyParty, type Kms } from '#src/kms/kms.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { refuse } from './errors.ts'
 import type { SegmentRow } from './store.ts'
@@ -22,7 +23,18 @@ const CACHE_BYTES_MAX = 64 * 1024 * 1024
 const CACHED_REVISION_BYTES_MAX = 16 * 1024 * 1024
 const HASH_SLICE_BYTES = 4 * 1024 * 1024
 
-export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | 'stream'> }) {
+/** For whom content is read: a party's subject, or `anyParty` for the platform's own work on the contract. */
+export interface Reader {
+  partyId: string
+}
+
+export function createRevisions({
+  storage,
+  kms,
+}: {
+  storage: Pick<Storage, 'read' | 'stream'>
+  kms: Pick<Kms, 'openForScope'>
+}) {
   /** By document: only its newest revision is worth the memory. */
   const cache = new Map<string, { number: number; revision: Revision }>()
   let cachedBytes = 0
@@ -53,7 +65,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
   }
 
   return {
-    /** A whole revision in memory, checked against its recorded hash. @throws `document_damaged` */
+    /** A whole revision in memory for the platform's own work, checked against its recorded hash. @throws `document_damaged` */
     async read(segments: readonly SegmentRow[]): Promise<Revision> {
       const last = segments.at(-1)
       if (last === undefined) throw refuse('task_document_not_found')
@@ -62,7 +74,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       const bytes = new Uint8Array(last.size_bytes)
       let at = 0
       for (const segment of segments) {
-        const piece = await storage.read(segment.object_id)
+        const piece = await storage.read(segment.object_id, { partyId: anyParty })
         if (at + piece.length > bytes.length) throw refuse('document_damaged')
         bytes.set(piece, at)
         at += piece.length
@@ -104,16 +116,28 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
       keep(documentId, number, { bytes, hashState, sha256: toHex(hashState.hash.copy().digest()) })
     },
 
-    /** A revision, or a part of it, as a stream with flat memory; storage checks each object's own hash. */
+    /** Drops what memory holds of destroyed documents. */
+    forget(documentIds: readonly string[]): void {
+      for (const documentId of documentIds) forget(documentId)
+    },
+
+    /**
+     * A revision, or a part of it, as a stream with flat memory, opened by the reader's own wrap of the contract's
+     * key; storage checks each object's own hash.
+     */
     async *stream(
       segments: readonly SegmentRow[],
+      reader: Reader,
       range?: { start: number; end: number },
     ): AsyncGenerator<Uint8Array> {
       const sizeBytes = segments.at(-1)?.size_bytes ?? 0
       const from = range?.start ?? 0
       const to = range?.end ?? sizeBytes - 1
       const known = cached(segments.at(-1))
-      if (known !== undefined) {
+      if (known !== undefined && segments[0] !== undefined) {
+        // What lies in memory asks for the key all the same.
+        const { tenant_id: tenantId, task_id: scopeId } = segments[0]
+        await kms.openForScope({ tenantId, scopeId, partyId: reader.partyId }, [])
         yield known.bytes.subarray(from, to + 1)
         return
       }
@@ -123,7 +147,7 @@ export function createRevisions({ storage }: { storage: Pick<Storage, 'read' | '
         const last = Math.min(to - offset, segment.segment_bytes - 1)
         if (first <= last) {
           const isWhole = first === 0 && last === segment.segment_bytes - 1
-          yield* storage.stream(segment.object_id, isWhole ? undefined : { start: first, end: last })
+          yield* storage.stream(segment.object_id, isWhole ? undefined : { start: first, end: last }, reader)
         }
         offset += segment.segment_bytes
       }

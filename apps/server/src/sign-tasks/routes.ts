@@ -202,7 +202,7 @@ export function addSignTaskRoutes({ http, signTasks, documents }: SignTaskRoutes
         sha256: last.sha256,
         contentType: 'application/pdf',
         fileName: pdfName(document.name),
-        read: (range) => signTasks.revisions.stream(document.segments, range),
+        read: (range) => signTasks.revisions.stream(document.segments, { partyId: caller.subjectId }, range),
       })
     },
   })

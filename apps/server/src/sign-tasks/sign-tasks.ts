@@ -21,6 +21,7 @@ import type { Notifications } from '#src/notifications/notifications.ts'
 import type { Outbox } from '#src/outbox/outbox.ts'
 import type { Seals } from '#src/seals/seals.ts'
 import type { Storage } from '#src/storage/storage.ts'
+import { createAccess, requireAccess } from './access.ts'
 import { createCeremonies } from './ceremony.ts'
 import { createDrafts } from './drafts.ts'
 import { refuse } from './errors.ts'
@@ -46,6 +47,7 @@ import { searchTasks, type TaskSearch } from './task-pages.ts'
 import { createTransition } from './transition.ts'
 import { summaryOf, taskView } from './views.ts'
 
+export { requireAccess } from './access.ts'
 export { type Author, authorActor } from './author.ts'
 export { type Admitted, actorAuthor, signCodeKey } from './ceremony.ts'
 export { consentText } from './consent.ts'
@@ -104,8 +106,9 @@ export function createSignTasks(deps: SignTasksDeps) {
   const transition = createTransition(deps)
   const links = createLinks(deps)
   const revisions = createRevisions(deps)
-  const drafts = createDrafts({ ...deps, transition, revisions })
-  const ceremonies = createCeremonies({ ...deps, links, transition })
+  const access = createAccess(deps)
+  const drafts = createDrafts({ ...deps, transition, revisions, access })
+  const ceremonies = createCeremonies({ ...deps, links, transition, access })
   const addDocuments = createMoreDocuments(deps)
   subscribeNotices({ ...deps, links })
 
@@ -134,6 +137,7 @@ export function createSignTasks(deps: SignTasksDeps) {
 
   async function detail(tx: Tx, taskId: string, viewerId: string): Promise<SignTask> {
     const { task, fields } = await readTaskAndFields(tx, taskId)
+    requireAccess(task, viewerId)
     return taskView(task, fields, viewerId)
   }
 
@@ -166,11 +170,13 @@ export function createSignTasks(deps: SignTasksDeps) {
   async function ownedOrHidden(tx: Tx, taskId: string, subjectId: string): Promise<void> {
     const task = await readTask(tx, taskId)
     if (task.row.tenant_id !== subjectId) throw refuse('sign_task_not_found')
+    requireAccess(task, subjectId)
   }
 
   return {
     ceremonies,
     revisions,
+    access,
     transition,
     expireOverdue,
 
@@ -248,6 +254,7 @@ export function createSignTasks(deps: SignTasksDeps) {
     /** A fresh link for an actor: the initiator may ask for anybody's, an actor for its own. */
     async link(caller: Caller, taskId: string, actorId: string): Promise<SigningLink> {
       const task = await db.as(caller.subjectId, (tx) => readTask(tx, taskId))
+      requireAccess(task, caller.subjectId)
       const actor = task.actors.find((one) => one.id === actorId)
       const isOwn = actor?.subject_id === caller.subjectId
       if (actor === undefined || (task.row.tenant_id !== caller.subjectId && !isOwn))
@@ -257,14 +264,15 @@ export function createSignTasks(deps: SignTasksDeps) {
     },
 
     /** The segments of a document's revision, as far as the caller may see the task; null when not yet frozen. */
-    document: (
+    async document(
       caller: Caller,
       taskId: string,
       documentId: string,
       revision?: number,
-    ): Promise<{ name: string; fileId: string; segments: SegmentRow[] }> =>
-      db.as(caller.subjectId, async (tx) => {
+    ): Promise<{ name: string; fileId: string; segments: SegmentRow[] }> {
+      const found = await db.as(caller.subjectId, async (tx) => {
         const task = await readTask(tx, taskId)
+        requireAccess(task, caller.subjectId)
         const document = task.documents.find((one) => one.id === documentId)
         if (document === undefined) throw refuse('task_document_not_found')
         const wanted = revision ?? document.revision
@@ -273,8 +281,12 @@ export function createSignTasks(deps: SignTasksDeps) {
         if (!isThere && (task.row.started_at !== null || revision !== undefined)) {
           throw refuse('task_document_not_found')
         }
-        return { name: document.name, fileId: document.file_id, segments }
-      }),
+        return { row: task.row, name: document.name, fileId: document.file_id, segments }
+      })
+      // Asked before the first byte is on its way.
+      if (found.segments.length > 0) await access.admit(found.row, caller.subjectId)
+      return { name: found.name, fileId: found.fileId, segments: found.segments }
+    },
 
     events: (
       caller: Caller,
@@ -282,8 +294,10 @@ export function createSignTasks(deps: SignTasksDeps) {
       page: { fromSeq: number; limit: number },
     ): Promise<TaskEventView[]> =>
       db.as(caller.subjectId, async (tx) => {
-        await readTask(tx, taskId)
-        return await deps.evidence.events(tx, taskId, page)
+        const task = await readTask(tx, taskId)
+        requireAccess(task, caller.subjectId)
+        await access.admit(task.row, caller.subjectId)
+        return await deps.evidence.events(tx, taskId, { ...page, partyId: caller.subjectId })
       }),
 
     /** Whether this installation made a signed file. Opens its own transaction. */

@@ -17,22 +17,29 @@ export interface Task {
   actors: ActorRow[]
   documents: DocumentRow[]
   urgedAt: Date[]
+  /** Parties whose access was destroyed, and when (ISO 8601). */
+  endedAccess: EndedAccess[]
+}
+
+export interface EndedAccess {
+  subjectId: string
+  at: string
 }
 
 const open = (tx: Tx) => tx.$extendTables<SignTaskTables>()
 
 /** The task as this transaction's subject may see it, in one statement. @throws `sign_task_not_found` */
 export async function readTask(tx: Tx, taskId: string): Promise<Task> {
-  const { actors, documents } = partsOf(sql.ref('sign_task.id'))
+  const { actors, documents, ended } = partsOf(sql.ref('sign_task.id'))
   const found = await open(tx)
     .selectFrom('sign_task')
     .selectAll()
-    .select([actors.as('actors'), documents.as('documents')])
+    .select([actors.as('actors'), documents.as('documents'), ended.as('ended')])
     .where('id', '=', taskId)
     .executeTakeFirst()
   if (found === undefined) throw refuse('sign_task_not_found')
-  const { actors: actorRows, documents: documentRows, ...row } = found
-  return taskOf(row, actorRows, documentRows)
+  const { actors: actorRows, documents: documentRows, ended: endedRows, ...row } = found
+  return taskOf(row, actorRows, documentRows, endedRows)
 }
 
 /**
@@ -50,16 +57,16 @@ const readOnce = new WeakMap<Tx, Map<string, Promise<Task>>>()
 
 /** The same with its fields, in one statement too. @throws `sign_task_not_found` */
 export async function readTaskAndFields(tx: Tx, taskId: string): Promise<{ task: Task; fields: FieldRow[] }> {
-  const { actors, documents, fields } = partsOf(sql.ref('sign_task.id'))
+  const { actors, documents, fields, ended } = partsOf(sql.ref('sign_task.id'))
   const found = await open(tx)
     .selectFrom('sign_task')
     .selectAll()
-    .select([actors.as('actors'), documents.as('documents'), fields.as('fields')])
+    .select([actors.as('actors'), documents.as('documents'), fields.as('fields'), ended.as('ended')])
     .where('id', '=', taskId)
     .executeTakeFirst()
   if (found === undefined) throw refuse('sign_task_not_found')
-  const { actors: actorRows, documents: documentRows, fields: fieldRows, ...row } = found
-  return { task: taskOf(row, actorRows, documentRows), fields: fieldRows }
+  const { actors: actorRows, documents: documentRows, fields: fieldRows, ended: endedRows, ...row } = found
+  return { task: taskOf(row, actorRows, documentRows, endedRows), fields: fieldRows }
 }
 
 /** The same under the row lock that serialises every change of a task. */
@@ -71,12 +78,12 @@ export async function lockTask(tx: Tx, taskId: string): Promise<Task> {
   await expectAppend(tx, taskId)
   // It comes after the statement that locks the row and never inside it: a statement that had to wait for a lock
   // still sees its old snapshot beside the locked row. On their way they go together.
-  const { actors, documents } = partsOf(sql`${taskId}::uuid`)
-  const { rows } = await sql<{ actors: JsonActor[]; documents: DocumentRow[] }>`
-    select ${actors} as actors, ${documents} as documents`.execute(tx)
+  const { actors, documents, ended } = partsOf(sql`${taskId}::uuid`)
+  const { rows } = await sql<{ actors: JsonActor[]; documents: DocumentRow[]; ended: EndedAccess[] }>`
+    select ${actors} as actors, ${documents} as documents, ${ended} as ended`.execute(tx)
   const row = (await locked.answer()).rows[0]
   if (row === undefined) throw refuse('sign_task_not_found')
-  return taskOf(row, rows[0]?.actors ?? [], rows[0]?.documents ?? [])
+  return taskOf(row, rows[0]?.actors ?? [], rows[0]?.documents ?? [], rows[0]?.ended ?? [])
 }
 
 function partsOf(taskId: Expression<string>) {
@@ -90,10 +97,19 @@ function partsOf(taskId: Expression<string>) {
     fields: sql<
       FieldRow[]
     >`(select coalesce(json_agg(f order by f.page, f.y, f.id), '[]') from task_field f where f.task_id = ${taskId})`,
+    // A party sees that of itself alone: row-level security hides the others' rows.
+    ended: sql<EndedAccess[]>`(select coalesce(json_agg(json_build_object('subjectId', p.subject_id,
+        'at', to_char(p.access_destroyed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))), '[]')
+      from task_party p where p.task_id = ${taskId} and p.access_destroyed_at is not null)`,
   }
 }
 
-function taskOf(row: TaskRow, actors: readonly JsonActor[], documents: DocumentRow[]): Task {
+function taskOf(
+  row: TaskRow,
+  actors: readonly JsonActor[],
+  documents: DocumentRow[],
+  endedAccess: EndedAccess[],
+): Task {
   return {
     row,
     actors: actors.map((actor) => ({
@@ -102,6 +118,7 @@ function taskOf(row: TaskRow, actors: readonly JsonActor[], documents: DocumentR
     })),
     documents,
     urgedAt: [],
+    endedAccess,
   }
 }
 
@@ -309,7 +326,7 @@ export interface TaskListFilter {
 
 /** Newest first. Row-level security has already cut the list to what the subject may see. */
 export async function listTasks(tx: Tx, filter: TaskListFilter): Promise<TaskRow[]> {
-  let query = open(tx).selectFrom('sign_task').selectAll()
+  let query = open(tx).selectFrom('sign_task').selectAll().where(stillReadableBy(filter.subjectId))
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)
   if (filter.role === 'initiated') query = query.where('tenant_id', '=', filter.subjectId)
   if (filter.role === 'received') {
@@ -323,6 +340,12 @@ export async function listTasks(tx: Tx, filter: TaskListFilter): Promise<TaskRow
   }
   if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId)
   return await query.orderBy('id', 'desc').limit(filter.limit).execute()
+}
+
+/** Leaves out the contracts to which a subject's access was destroyed: they are hidden from it alone. */
+export function stillReadableBy(subjectId: string) {
+  return sql<boolean>`not exists (select 1 from task_party p where p.task_id = sign_task.id
+    and p.subject_id = ${subjectId} and p.access_destroyed_at is not null)`
 }
 
 export async function actorsOf(tx: Tx, taskIds: readonly string[]): Promise<ActorRow[]> {

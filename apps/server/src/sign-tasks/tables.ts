@@ -22,8 +22,15 @@ export interface SignTaskTables {
     updated_at: Date
     started_at: Date | null
     finished_at: Date | null
+    /** When nothing but this row's numbers was left of it. */
+    destroyed_at: Date | null
   }
-  task_party: { task_id: string; subject_id: string; tenant_id: string }
+  task_party: {
+    task_id: string
+    subject_id: string
+    tenant_id: string
+    access_destroyed_at: Generated<Date | null>
+  }
   task_document: {
     id: string
     task_id: string

@@ -1,6 +1,6 @@
 import type { Tx } from '#src/db/db.ts'
 import type { TaskStatus } from './lifecycle.ts'
-import type { TaskRow } from './store.ts'
+import { stillReadableBy, type TaskRow } from './store.ts'
 import type { SignTaskTables } from './tables.ts'
 
 export interface TaskSearch {
@@ -15,7 +15,10 @@ export interface TaskSearch {
 
 /** A numbered page, newest first, with the count of all; for clients that page by number. */
 export async function searchTasks(tx: Tx, search: TaskSearch): Promise<{ rows: TaskRow[]; total: number }> {
-  let wanted = tx.$extendTables<SignTaskTables>().selectFrom('sign_task')
+  let wanted = tx
+    .$extendTables<SignTaskTables>()
+    .selectFrom('sign_task')
+    .where(stillReadableBy(search.subjectId))
   if (search.statuses !== undefined) wanted = wanted.where('status', 'in', [...search.statuses])
   if (search.role === 'initiated') wanted = wanted.where('tenant_id', '=', search.subjectId)
   if (search.role === 'received') wanted = wanted.where('tenant_id', '<>', search.subjectId)
