@@ -12,6 +12,8 @@ export const EVENTS = 'events.jsonl'
 export const DISCLOSURES = 'disclosures.json'
 export const CHECKPOINT_TIMESTAMP = 'timestamps/checkpoint.tsr'
 
+/** Documents of a package; an export keeps them beside the rest of it. */
+export const documentEntryPath = /^documents\/[1-9]\d*-[^/]+$/
 export const proofPath = (seq: number): string => `proofs/${seq}.tlog-proof`
 export const certificatePath = (fingerprint: string): string => `certificates/${fingerprint}.pem`
 export const crlPath = (sha256: string): string => `crl/${sha256}.crl`
@@ -33,7 +35,7 @@ const PATHS: Record<EntryRole, RegExp> = {
   checkpoint: /^checkpoint$/,
   crl: /^crl\/[0-9a-f]{64}\.crl$/,
   disclosures: /^disclosures\.json$/,
-  document: /^documents\/[1-9]\d*-[^/]+$/,
+  document: documentEntryPath,
   events: /^events\.jsonl$/,
   proof: /^proofs\/(0|[1-9]\d*)\.tlog-proof$/,
   readme: /^README\.txt$/,

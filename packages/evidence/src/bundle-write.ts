@@ -6,6 +6,7 @@ import {
   certificatePath,
   crlPath,
   DISCLOSURES,
+  documentEntryPath,
   documentPath,
   type EntryRole,
   EVENTS,
@@ -159,12 +160,17 @@ export function prepareBundle(input: BundleInput): PreparedBundle {
 }
 
 /**
- * Second half: the package as a stream of bytes. Documents given as functions are read twice and never held.
+ * Second half: the package as a stream of bytes. Documents given as functions are read twice and never held; an
+ * export keeps them elsewhere and asks for the rest alone.
  *
  * @throws EvidenceError before the first byte when the proof does not hold; in mid-stream when a document is not
  *   the one its hash says
  */
-export function writeBundle(prepared: PreparedBundle, proof: ManifestLogProof): AsyncIterable<Uint8Array> {
+export function writeBundle(
+  prepared: PreparedBundle,
+  proof: ManifestLogProof,
+  parts: 'all' | 'without-documents' = 'all',
+): AsyncIterable<Uint8Array> {
   const { leaf, consistency } = { leaf: prepared.issuedLeaf, consistency: proof.consistency.map(toHex) }
   const tlogProof = {
     extra: canonicalBytes({ leaf, consistency }),
@@ -181,7 +187,7 @@ export function writeBundle(prepared: PreparedBundle, proof: ManifestLogProof): 
   return writeZip([
     { name: MANIFEST, content: prepared.manifestBytes },
     { name: MANIFEST_PROOF, content: utf8(encodeTlogProof(tlogProof)) },
-    ...prepared.files,
+    ...prepared.files.filter(({ name }) => parts === 'all' || !documentEntryPath.test(name)),
   ])
 }
 

@@ -88,3 +88,40 @@ export {
 export type { BundleProblem, BundleProblemCode } from './bundle-problems.ts'
 export { type BundleReport, type VerifyBundleOptions, verifyBundle } from './bundle-verify.ts'
 export type { DocumentVerdict } from './verify-documents.ts'
+export {
+  contractOfPath,
+  contractPath,
+  EXPORT_ENTRIES,
+  EXPORT_MANIFEST,
+  EXPORT_PROOF,
+  EXPORT_TAIL,
+  EXPORT_TIMESTAMP,
+  type ExportEntry,
+  type ExportLeaf,
+  type ExportManifest,
+  type ExportRole,
+  evidenceRestPath,
+  exportEntryLine,
+  exportedFilePath,
+  exportedSealPath,
+  exportLeafBytes,
+  parseExportEntry,
+  parseExportManifest,
+} from './export-layout.ts'
+export { joinEvidence } from './export-evidence.ts'
+export type { ExportProblem, ExportProblemCode } from './export-problems.ts'
+export {
+  type ExportItem,
+  type ExportReport,
+  type VerifyExportOptions,
+  verifyExport,
+} from './export-verify.ts'
+export {
+  isSafePath,
+  TAR_END_BYTES,
+  type TarHead,
+  tarEntryBytes,
+  tarHead,
+  tarPadding,
+} from './tar-format.ts'
+export { readTar, type TarDamage, type TarEntry } from './tar-read.ts'
