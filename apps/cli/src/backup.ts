@@ -39,11 +39,15 @@ it with. The encrypted contracts stay where they are and are not touched.
   drill: {
     zh: `用法：yinxin drill [--json]
 
-恢复演练：恢复到临时目录、启动、解密抽样对象、离线验证抽样合同的签名与存证，测量 RPO 与 RTO 并存档。`,
+恢复演练：恢复到临时目录、启动、解密抽样对象、离线验证抽样合同的签名与存证，测量 RPO 与 RTO 并存档。
+
+退出码：0 正常 · 1 失败，或没有可核验的合同（nothing_to_check） · 2 无法执行 · 64 用法错误`,
     en: `usage: yinxin drill [--json]
 
 Restore drill: restores into a scratch folder, starts, decrypts a sample of objects, judges signatures and evidence of
-a sample of contracts offline, measures RPO and RTO and files the report.`,
+a sample of contracts offline, measures RPO and RTO and files the report.
+
+Exit code: 0 all right · 1 failed, or no contract to check (nothing_to_check) · 2 could not be done · 64 wrong usage`,
   },
 }
 
@@ -139,10 +143,17 @@ export const runDrill = command(usages.drill, async (args, lang) => {
   if (values.json) printJson(report)
   else {
     const zh = lang === 'zh'
+    const mark = { ok: '✓', failed: '✗', nothing_to_check: '?' }[report.outcome]
     process.stdout.write(
-      `${report.ok ? '✓' : '✗'} RPO ${report.rpoMs ?? '?'} ms  RTO ${report.rtoMs} ms  ` +
+      `${mark} RPO ${report.rpoMs ?? '?'} ms  RTO ${report.rtoMs} ms  ` +
         `${zh ? '对象' : 'objects'} ${report.objects.read}/${report.objects.asked}  ${zh ? '合同' : 'contracts'} ${report.packages.verified}/${report.packages.asked}\n`,
     )
+    if (report.outcome === 'nothing_to_check')
+      process.stdout.write(
+        zh
+          ? '  已恢复，但没有对象或已完成的合同可供核验\n'
+          : '  restored, but there is no object or no finished contract to check\n',
+      )
     for (const problem of report.problems) process.stdout.write(`  ${problem}\n`)
   }
   return report.ok ? EXIT.good : EXIT.bad

@@ -56,8 +56,10 @@ import { createWebhooks } from './webhooks/webhooks.ts'
 export interface AppDeps {
   config: Config
   urls: FollowingUrls
-  /** Where the databases' copies stand, measured when asked; none with databases of somebody else's. */
+  /** Where the databases' copies stand, measured when asked. */
   dbCopies?: () => Promise<DbCopy[]>
+  /** Kept backups of the keys database from before a moment; not set where somebody else keeps them. */
+  keyBackupsUntil?: (since: Date) => Promise<string[]>
   clock: Clock
   log: Log
   /** For tests that end the process between two steps of a signing. */
@@ -69,6 +71,7 @@ export async function createApp({
   config,
   urls,
   dbCopies = async () => [],
+  keyBackupsUntil,
   clock,
   log,
   faults = {},
@@ -99,6 +102,7 @@ export async function createApp({
           .filter((copy) => copy.cluster === 'keys' && copy.role === 'standby' && copy.state !== 'missing')
           .filter((copy) => copy.lagBytes !== 0 && (copy.replayedAt === null || copy.replayedAt < since))
           .map((copy) => copy.name),
+      backupsUntil: keyBackupsUntil,
     },
   })
   const sites = config.buckets

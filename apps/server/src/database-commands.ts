@@ -119,6 +119,6 @@ export function databaseCommands(deps: DatabaseCommandDeps): OperatorCommands {
 export async function drillNow({ app, config, clock, log }: DatabaseCommandDeps): Promise<DrillReport> {
   const report = await runDrill({ config, clock, log })
   await recordDrill(app.db, report)
-  if (!report.ok) log.error({ problems: report.problems }, 'the restore drill failed')
+  if (report.outcome === 'failed') log.error({ problems: report.problems }, 'the restore drill failed')
   return report
 }

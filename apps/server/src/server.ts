@@ -5,13 +5,17 @@ import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, localUrl, readConfig } from './config.ts'
 import { databaseCommands, drillNow } from './database-commands.ts'
+import { backupsUntil } from './db/backups.ts'
 import { planClusters } from './db/copies.ts'
 import { type Databases, type FollowingUrls, startDatabases } from './db/databases.ts'
+import { currentUrl } from './db/db.ts'
+import { outsideCopies } from './db/outside-copies.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
 import { removeCluster } from './db/postgres-place.ts'
 import { promoteStopped as promoteStoppedCluster } from './db/promote-stopped.ts'
 import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
+import { vacuumKeys } from './db/vacuum-keys.ts'
 import { freePort } from './free-port.ts'
 import { askOperator, NoServer, openOperatorDoor } from './operator-door.ts'
 import { operatorCommands } from './operator.ts'
@@ -98,7 +102,10 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     const app = await createApp({
       config,
       urls: following,
-      ...(databases ? { dbCopies: databases.copies } : {}),
+      dbCopies: databases?.copies ?? (() => outsideCopies(following)),
+      ...(databases
+        ? { keyBackupsUntil: (since: Date) => backupsUntil(databases.keys.plan.archives, since) }
+        : {}),
       clock,
       log,
       ...(options.faults ? { faults: options.faults } : {}),
@@ -112,6 +119,10 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     // 5. What this process is for.
     const { roles } = config
     const commands = operatorCommands(app, clock)
+    app.jobs.define('database.vacuum-keys', z.looseObject({}), async () => {
+      log.info({ tables: await vacuumKeys(currentUrl(following.keysOwnerUrl)) }, 'tables of keys rewritten')
+    })
+    app.jobs.schedule('database.vacuum-keys', '41 3 1 * *')
     if (databases) {
       const deps = { app, config, clock, log, databases }
       Object.assign(commands, databaseCommands(deps))

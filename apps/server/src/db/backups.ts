@@ -259,6 +259,26 @@ export async function archiveStates(folders: readonly ArchiveFolder[]): Promise<
 }
 
 /**
+ * Backups begun until a moment, and sites without one from after it, by name: what would be lost if something that
+ * only they need were destroyed now. A site that cannot be read may hold anything.
+ */
+export async function backupsUntil(folders: readonly ArchiveFolder[], since: Date): Promise<string[]> {
+  const found: string[] = []
+  for (const one of folders) {
+    const names = await readdir(baseFolder(one.folder)).catch(() => undefined)
+    if (names === undefined) {
+      found.push(`${one.site} cannot be read`)
+      continue
+    }
+    const here = await listBackups([one])
+    const old = here.filter(({ manifest }) => Date.parse(manifest.beganAt) <= since.getTime())
+    found.push(...old.map(({ manifest }) => `${one.site} ${manifest.id}`))
+    if (here.length === old.length) found.push(`${one.site} has none from after it`)
+  }
+  return found
+}
+
+/**
  * Removes backups older than the limit, but never the newest, and the log that only they needed. What was
  * restorable within the limit stays so: the newest backup before the limit is kept too.
  */

@@ -28,13 +28,15 @@ export interface ClusterPlan {
 export interface DbCopy {
   cluster: ClusterName
   name: string
-  site: DbSite
+  /** `unknown` for the copies of an outside PostgreSQL. */
+  site: DbSite | 'unknown'
   role: 'primary' | 'standby'
   /**
    * `streaming`: follows live. `catching-up`: follows, behind by more than it takes in a moment. `making`: being
    * copied anew. `down`: its process or its connection is missing. `missing`: planned, and nothing is there.
+   * `unknown`: it follows, and an outside PostgreSQL does not let this login see how far.
    */
-  state: 'running' | 'streaming' | 'catching-up' | 'making' | 'down' | 'missing'
+  state: 'running' | 'streaming' | 'catching-up' | 'making' | 'down' | 'missing' | 'unknown'
   /** Bytes of log that this copy has not applied yet; null when it cannot be asked. */
   lagBytes: number | null
   /** Bytes of log that this copy has not safely on disk; null when it cannot be asked. */

@@ -20,9 +20,8 @@ import {
   planClusters,
 } from './copies.ts'
 import type { UrlSource } from './db.ts'
-import { type MoveReport, moveKeys } from './keys-move.ts'
+import { type MoveReport, type MoveStep, moveKeys } from './keys-move.ts'
 import { DATABASE_NAMES, type DatabaseUrls, databaseUrls, provisionDatabases } from './provision.ts'
-
 import { createWalArchive, type WalArchive } from './wal-archive.ts'
 
 export interface DatabasesOptions {
@@ -34,6 +33,8 @@ export interface DatabasesOptions {
   restartDelayMs?: number
   remakeAfterMs?: number
   onEvent?: (event: string, detail: Record<string, unknown>) => void
+  /** For tests that end the process in the middle of the move of the keys. */
+  onMoveStep?: (step: MoveStep) => Promise<void> | void
 }
 
 /** The addresses of {@link DatabaseUrls}, told anew at every connection. */
@@ -96,7 +97,11 @@ export async function startDatabases(options: DatabasesOptions): Promise<Databas
     const failed = started.find((outcome) => outcome.status === 'rejected')
     if (failed) throw failed.reason
     const [main, keys] = up as [Cluster, Cluster]
-    const moved = await moveKeys({ from: main.primary(), to: keys.primary() })
+    const moved = await moveKeys({
+      from: main.primary(),
+      to: keys.primary(),
+      ...(options.onMoveStep ? { onStep: options.onMoveStep } : {}),
+    })
     await Promise.all([
       provisionDatabases(main.primary(), [DATABASE_NAMES.main]),
       provisionDatabases(keys.primary(), [DATABASE_NAMES.keys]),

@@ -14,7 +14,7 @@ const NAME = 'yinxin_keys'
 const PASSING = 'yinxin_keys_moving'
 
 /** What a test may stop at. */
-export type MoveStep = 'copied' | 'switched'
+export type MoveStep = 'prepared' | 'copying' | 'copied' | 'switched' | 'removed'
 
 export interface MoveReport {
   /** Rows by table. */
@@ -48,10 +48,11 @@ export async function moveKeys({ from, to, onStep }: MoveOptions): Promise<MoveR
     })
     await provisionDatabases(to, [PASSING])
     await migrateKeys(to, PASSING)
+    await onStep?.('prepared')
     const source = await connectTo(from, NAME)
     const target = await connectTo(to, PASSING)
     try {
-      await copyTables(source, target)
+      await copyTables(source, target, () => onStep?.('copying'))
       const [was, is] = [await describe(source), await describe(target)]
       if (was.sha256 !== is.sha256) {
         throw new Error('the copied keys differ from the original; nothing was switched')
@@ -87,6 +88,7 @@ export async function moveKeys({ from, to, onStep }: MoveOptions): Promise<MoveR
   await asking(from, async (client) => {
     await client.query(`drop database ${NAME} with (force)`)
   })
+  await onStep?.('removed')
   return report
 }
 
@@ -109,7 +111,11 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
 const BATCH_ROWS = 5000
 
 /** One transaction, so that the target holds all or nothing. */
-async function copyTables(source: pg.Client, target: pg.Client): Promise<void> {
+async function copyTables(
+  source: pg.Client,
+  target: pg.Client,
+  onTable: () => Promise<void> | void,
+): Promise<void> {
   await target.query('begin')
   // Rows arrive table by table: references and guards were checked when they were first written.
   await target.query('set local session_replication_role = replica')
@@ -134,6 +140,7 @@ async function copyTables(source: pg.Client, target: pg.Client): Promise<void> {
       )
     }
     await source.query('commit')
+    await onTable()
   }
   const { rows: sequences } = await source.query<{ name: string; value: string }>(
     `select format('%I.%I', schemaname, sequencename) as name, last_value::text as value

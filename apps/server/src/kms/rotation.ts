@@ -25,6 +25,11 @@ export interface RotationRules {
   backupCycleMs: number
   /** Copies of the keys database that have not replayed everything committed until `since`, by name. */
   laggingCopies: (since: Date) => Promise<string[]>
+  /**
+   * Kept backups of the keys database that were begun until `since` and would be dead with the key, and places that
+   * hold no backup from after it, by name. Not set where somebody else keeps the backups: then the cycle decides.
+   */
+  backupsUntil?: ((since: Date) => Promise<string[]>) | undefined
   /** For tests that end the process between two steps. */
   onStep?: (step: RotationStep) => void | Promise<void>
 }
@@ -220,6 +225,11 @@ export function createRotation(
       const lagging = await rules.laggingCopies(row.closed_at)
       if (lagging.length > 0) {
         report.waiting.push(`${family} ${row.version}: copies behind: ${lagging.join(', ')}`)
+        return
+      }
+      const backups = (await rules.backupsUntil?.(row.closed_at)) ?? []
+      if (backups.length > 0) {
+        report.waiting.push(`${family} ${row.version}: backups from before: ${backups.join(', ')}`)
         return
       }
       await destroy(family, row.version)
