@@ -37,6 +37,7 @@ export {
   type PixelBox,
 } from './pixels.ts'
 export { decodePng, drawPng, type Pixels } from './png.ts'
+export { drawQr, type QrOptions } from './qr.ts'
 export { PdfRefusal, type PdfRefusalCode } from './refusal.ts'
 export type {
   CertificateFacts,
