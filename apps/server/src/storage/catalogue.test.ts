@@ -349,11 +349,24 @@ describe.each([
     await recorded()
     await catalogue.markBad(none.id, ['primary-1'], time(90))
     await catalogue.transact((tx) => catalogue.destroy(tx, [dead.id], 'asked', time(1), names))
-    const found = await catalogue.endangered(6, time(50), 1000)
-    const mine = found.filter((one) => [three.id, none.id, dead.id, young.id].includes(one.objectId))
+    const four = await recorded({
+      replicas: [...names.slice(0, 5), 'primary-4'].map((name) => placement(name)),
+    })
+    const wanted = {
+      primary: { replicas: 3, domains: [...names.slice(0, 3), 'primary-4'] },
+      recovery: { replicas: 3, domains: names.slice(3) },
+    }
+    const found = await catalogue.endangered(wanted, time(50), 1000)
+    const mine = found.filter((one) => [three.id, none.id, dead.id, young.id, four.id].includes(one.objectId))
     expect(mine).toEqual([
-      { objectId: none.id, good: 0, domains: ['primary-1'] },
-      { objectId: three.id, good: 3, domains: names.slice(0, 3) },
+      { objectId: none.id, good: [], domains: ['primary-1'] },
+      { objectId: three.id, good: names.slice(0, 3), domains: names.slice(0, 3) },
+      // Six are good, but a fourth in one site is no third in the other.
+      {
+        objectId: four.id,
+        good: four.replicas.map((one) => one.domain).sort(),
+        domains: four.replicas.map((one) => one.domain).sort(),
+      },
     ])
     await catalogue.orderReplicas([{ objectId: three.id, domain: 'recovery-1', dueAt: time(2) }], time(1))
     await catalogue.orderReplicas([{ objectId: three.id, domain: 'recovery-1', dueAt: time(9) }], time(1))

@@ -148,6 +148,17 @@ export interface OpenFinding extends Finding {
   lastSeenAt: Date
 }
 
+/** How many good replicas each site is to have, and in which domains: one too many there makes up for none here. */
+export type Wanted = Readonly<Record<SiteName, { replicas: number; domains: readonly string[] }>>
+
+export interface Endangered {
+  objectId: string
+  /** Domains with a good replica, in order of name. */
+  good: string[]
+  /** Domains with any. */
+  domains: string[]
+}
+
 export interface Orphan extends ListedReplica {
   foundAt: Date
 }
@@ -239,12 +250,8 @@ export interface Catalogue<T> {
   /** Moves good replicas to where they were copied; returns the objects that were still where they had been. */
   moveReplicas(moves: readonly Move[], at: Date): Promise<Set<string>>
 
-  /** Living objects created before a time with fewer good replicas than that, fewest first. */
-  endangered(
-    fewerThan: number,
-    createdBefore: Date,
-    limit: number,
-  ): Promise<{ objectId: string; good: number; domains: string[] }[]>
+  /** Living objects created before a time with fewer good replicas in a site than that, fewest good ones first. */
+  endangered(wanted: Wanted, createdBefore: Date, limit: number): Promise<Endangered[]>
   scopes(
     after: string | undefined,
     limit: number,

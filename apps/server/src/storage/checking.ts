@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { CataloguedReplica, Verdict } from './catalogue.ts'
 import type { Domain, Placement, ReplicaReader } from './domain.ts'
+import { smallStoredBytes } from './sealed-content.ts'
 
 const pieceBytes = 1 << 20
 
@@ -38,6 +39,40 @@ export async function readVerified(
   try {
     const bytes = await reader.read(0, placement.sizeBytes)
     return createHash('sha256').update(bytes).digest('hex') === cipherSha256 ? bytes : undefined
+  } finally {
+    await reader.close()
+  }
+}
+
+/** Writes a replica again within its domain, durably, when its bytes have the hash; undefined when they have not. */
+export async function copyWithin(
+  domain: Domain,
+  objectId: string,
+  placement: Placement,
+  cipherSha256: string,
+): Promise<Placement | undefined> {
+  if ((await checkReplica(domain, { objectId, placement, cipherSha256 })) !== 'good') return undefined
+  if (placement.sizeBytes <= smallStoredBytes) {
+    const bytes = await readVerified(domain, objectId, placement, cipherSha256)
+    return bytes && (await domain.append(objectId, bytes, cipherSha256))
+  }
+  const reader = await domain.open(placement, objectId)
+  try {
+    const writer = await domain.begin(objectId)
+    try {
+      const hash = createHash('sha256')
+      for (let at = 0; at < placement.sizeBytes; at += pieceBytes) {
+        const piece = await reader.read(at, Math.min(pieceBytes, placement.sizeBytes - at))
+        hash.update(piece)
+        await writer.write([piece])
+      }
+      if (hash.digest('hex') === cipherSha256) return await writer.finish(true)
+      await writer.abort()
+      return undefined
+    } catch (error) {
+      await writer.abort()
+      throw error
+    }
   } finally {
     await reader.close()
   }

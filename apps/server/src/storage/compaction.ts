@@ -77,7 +77,9 @@ export function createCompaction(deps: {
       living.push({ ...one, known })
       livingBytes += one.placement.sizeBytes
     }
-    if (living.length > 0 && livingBytes > sizeBytes * (1 - deadShare)) return undefined
+    const isMostlyAlive = living.length > 0 && livingBytes > sizeBytes * (1 - deadShare)
+    // Pieces of records that were never whole, or are not any more, may be of something destroyed.
+    if (isMostlyAlive && !(await packs.hasRemains?.(holder))) return undefined
     // 2. Copy them, verified, durable, and only then named by the catalogue.
     for (let at = 0; at < living.length; at += groupSize) {
       if (!(await moveGroup(domain, living.slice(at, at + groupSize)))) return undefined

@@ -49,6 +49,8 @@ export interface Packs {
   closed(before: Date): AsyncIterable<{ holder: string; sizeBytes: number }>
   /** What is in one, also what no row refers to; nothing of what was removed. */
   records(holder: string): AsyncIterable<ListedReplica>
+  /** Whether bytes lie in one that are no record any more: a torn tail, damage. Nobody could name them to remove them. */
+  hasRemains?(holder: string): Promise<boolean>
   /** Removes a holder as a whole, durably. */
   drop(holder: string): Promise<void>
 }

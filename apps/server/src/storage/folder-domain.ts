@@ -98,7 +98,11 @@ export function createFolderDomain(options: DomainOptions): Domain {
 
   /** Before the first write of this process: an earlier one may have left its mark here. */
   async function requireExamined() {
-    examined ??= examine()
+    examined ??= examine().catch((error: unknown) => {
+      // A disk that did not answer this time is asked again the next.
+      examined = undefined
+      throw error
+    })
     await examined
     requireWritable()
   }
@@ -113,16 +117,18 @@ export function createFolderDomain(options: DomainOptions): Domain {
   }
 
   async function ensureFolder(path: string): Promise<void> {
+    let isNew: boolean
     try {
-      await disk.makeFolder(path)
+      isNew = await disk.makeFolder(path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error
       // Somebody removed what was there: the whole way is made, and made durable, again.
       durable.clear()
       await ensureFolder(dirname(path))
-      await disk.makeFolder(path)
+      isNew = await disk.makeFolder(path)
     }
-    if (durable.has(path)) return
+    // One that was durable and had to be made again was removed meanwhile: this is another.
+    if (!isNew && durable.has(path)) return
     await orQuarantine(disk.syncFolder(dirname(path)))
     durable.add(path)
   }
@@ -188,6 +194,13 @@ export function createFolderDomain(options: DomainOptions): Domain {
         if (erased) continue
         const placement = { domain: name, holder, position, sizeBytes: bodyBytes }
         yield { objectId, placement, sha256: bodySha256 }
+      }
+    },
+    async hasRemains(holder) {
+      const walk = scanSegment(disk, join(folder, holder), false)
+      for (;;) {
+        const step = await walk.next()
+        if (step.done) return step.value.tornBytes + step.value.damagedBytes > 0
       }
     },
     async drop(holder) {
@@ -260,7 +273,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
       }
       try {
         const sync = (file: DiskFile) => orQuarantine(file.sync())
-        return (await eraseRecord(disk, path, placement.position, objectId, sync)) ? 'overwritten' : 'absent'
+        const record = { objectId, position: placement.position, bodyBytes: placement.sizeBytes }
+        return (await eraseRecord(disk, path, record, sync)) ? 'overwritten' : 'absent'
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent'
         throw error

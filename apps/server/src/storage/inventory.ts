@@ -1,7 +1,7 @@
 import type { Clock } from '#src/clock.ts'
 import { inBatches } from './batches.ts'
 import type { Catalogue, Finding, Known } from './catalogue.ts'
-import { checkReplica } from './checking.ts'
+import { checkReplica, copyWithin } from './checking.ts'
 import type { Counters } from './counters.ts'
 import { addToDigest, bucketOf } from './digest.ts'
 import type { Domain, ListedReplica, Placement } from './domain.ts'
@@ -12,7 +12,7 @@ export interface InventorySummary {
   replicas: number
   /** On record here, but not found or not what they should be; marked bad. */
   bad: number
-  /** Found and good, and not on record; recorded now. */
+  /** Found and good, and not on record; copied and recorded now. */
   adopted: number
   /** Of destroyed objects; removed now. */
   undead: number
@@ -143,15 +143,13 @@ export function createInventory(deps: {
       return 'other'
     }
     if (!fits || now - known.createdAt.getTime() < removalGraceMs) return 'other'
-    const { cipherSha256 } = known
-    const verdict = await checkReplica(domain, {
-      objectId: one.objectId,
-      placement: one.placement,
-      cipherSha256,
-    })
-    if (verdict !== 'good') return 'other'
-    const answer = await catalogue.putReplica(one.objectId, one.placement, clock.now())
-    if (answer === 'destroyed') await deps.removeFound(one.objectId, one.placement)
+    // Found is not durable: whoever wrote it may have died before the fsync, or been refused it. A copy of what was
+    // verified is, and this one becomes a second copy.
+    if (domain.status().state !== 'ready') return 'other'
+    const placement = await copyWithin(domain, one.objectId, one.placement, known.cipherSha256)
+    if (placement === undefined) return 'other'
+    const answer = await catalogue.putReplica(one.objectId, placement, clock.now())
+    if (answer === 'destroyed') await deps.removeFound(one.objectId, placement)
     if (answer === 'recorded') summary.adopted += 1
     return 'other'
   }

@@ -195,27 +195,31 @@ export async function readRecord(
 }
 
 /**
- * Overwrites a record where it lies, durably, and keeps its place so that the walk goes on behind it.
+ * Overwrites a record where it lies, durably, and keeps its place so that the walk goes on behind it. One whose header
+ * is damaged is overwritten all the same, as far as `bodyBytes`: its bytes are still there, whoever can name them or not.
  * @returns false when the record is not there any more
  */
 export async function eraseRecord(
   disk: Disk,
   path: string,
-  position: number,
-  objectId: string,
+  record: { objectId: string; position: number; bodyBytes: number },
   sync: (file: DiskFile) => Promise<void>,
 ): Promise<boolean> {
+  const { objectId, position } = record
+  const bodyAt = position + recordHeaderBytes
+  const behind = (await disk.sizeOf(path)) - bodyAt
+  if (behind < 0) return false
   const file = await disk.modify(path)
   try {
     const header = decodeRecordHeader(await file.read(recordHeaderBytes, position))
-    if (header?.objectId !== objectId) return false
+    if (header !== undefined && header.objectId !== objectId) return false
+    const bodyBytes = Math.min(header?.bodyBytes ?? record.bodyBytes, behind)
     const pieceBytes = 1 << 20
-    for (let done = 0; done < header.bodyBytes; done += pieceBytes) {
-      const zeros = Buffer.alloc(Math.min(pieceBytes, header.bodyBytes - done))
-      await file.write([zeros], position + recordHeaderBytes + done)
-    }
-    // The mark says that the body is gone, so it comes after.
+    for (let done = 0; done < bodyBytes; done += pieceBytes)
+      await file.write([Buffer.alloc(Math.min(pieceBytes, bodyBytes - done))], bodyAt + done)
+    // The mark says that the body is gone, so it comes after. A damaged header says nothing anyway.
     await sync(file)
+    if (header === undefined) return true
     await file.write([erasedMark], position + erasedMarkOffset)
     await sync(file)
     return true
@@ -256,9 +260,9 @@ export async function* scanSegment(
   const file = await disk.open(path)
   try {
     let damagedBytes = 0
-    if (!(await file.read(segmentMagic.length, 0)).equals(segmentMagic))
-      return { endsAt: 0, tornBytes: sizeBytes, damagedBytes }
-    let position = segmentMagic.length
+    let position = Math.min(segmentMagic.length, sizeBytes)
+    // A damaged beginning hides none of the records behind it.
+    if (!(await file.read(segmentMagic.length, 0)).equals(segmentMagic)) damagedBytes += position
     while (position < sizeBytes) {
       const header = decodeRecordHeader(await file.read(recordHeaderBytes, position))
       const next = position + recordHeaderBytes + (header?.bodyBytes ?? 0)

@@ -415,16 +415,20 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
       return moved
     },
 
-    async endangered(fewerThan, createdBefore, limit) {
+    async endangered(wanted, createdBefore, limit) {
+      const isShort = (good: readonly string[]) =>
+        [wanted.primary, wanted.recovery].some(
+          ({ domains, replicas: count }) => good.filter((one) => domains.includes(one)).length < count,
+        )
       return Array.from(objects.values())
         .filter((object) => object.createdAt < createdBefore && isLiving(object.id))
         .map(({ id }) => ({
           objectId: id,
-          good: goodOf(id).length,
+          good: goodOf(id).map(([domain]) => domain),
           domains: sorted(replicasOf(id)).map(([domain]) => domain),
         }))
-        .filter((one) => one.good < fewerThan)
-        .sort((a, b) => a.good - b.good || (a.objectId < b.objectId ? -1 : 1))
+        .filter((one) => isShort(one.good))
+        .sort((a, b) => a.good.length - b.good.length || (a.objectId < b.objectId ? -1 : 1))
         .slice(0, limit)
     },
 

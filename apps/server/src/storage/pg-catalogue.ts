@@ -155,11 +155,11 @@ export function createPgCatalogue(db: Db, stretchSize = defaultStretchSize): Cat
       )
     },
     moveReplicas: (moves, at) => db.work((tx) => moveReplicas(tx, moves, at)),
-    async endangered(fewerThan, createdBefore, limit) {
+    async endangered(wanted, createdBefore, limit) {
       const found: Awaited<ReturnType<typeof endangered>> = []
       for await (const stretch of stretches())
-        found.push(...(await db.ask((tx) => endangered(tx, fewerThan, createdBefore, limit, stretch))))
-      found.sort((a, b) => a.good - b.good || (a.objectId < b.objectId ? -1 : 1))
+        found.push(...(await db.ask((tx) => endangered(tx, wanted, createdBefore, limit, stretch))))
+      found.sort((a, b) => a.good.length - b.good.length || (a.objectId < b.objectId ? -1 : 1))
       return found.slice(0, limit)
     },
     scopes: (after, limit) => db.ask((tx) => scopes(tx, after, limit)),

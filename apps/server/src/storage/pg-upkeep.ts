@@ -3,6 +3,7 @@ import type { Tx } from '#src/db/db.ts'
 import type {
   BucketDigest,
   CataloguedReplica,
+  Endangered,
   Finding,
   FindingClass,
   Known,
@@ -12,6 +13,7 @@ import type {
   ReplicaFacts,
   ScrubPass,
   ScrubResult,
+  Wanted,
 } from './catalogue.ts'
 import type { ListedReplica } from './domain.ts'
 import type { StorageTables } from './tables.ts'
@@ -74,7 +76,7 @@ export async function stretchEnd(
   return rows[0]?.id
 }
 
-const within = (column: RawBuilder<unknown>, { after, to }: Stretch) => sql`
+export const within = (column: RawBuilder<unknown>, { after, to }: Stretch) => sql`
   (${after ?? null}::uuid is null or ${column} > ${after ?? null}::uuid)
   and (${to ?? null}::uuid is null or ${column} <= ${to ?? null}::uuid)`
 
@@ -273,19 +275,23 @@ export async function moveReplicas(tx: Tx, moves: readonly Move[], at: Date): Pr
 
 export async function endangered(
   tx: Tx,
-  fewerThan: number,
+  { primary, recovery }: Wanted,
   createdBefore: Date,
   limit: number,
   stretch: Stretch,
-): Promise<{ objectId: string; good: number; domains: string[] }[]> {
-  const { rows } = await sql<{ object_id: string; good: number; domains: string[] }>`
-    select o.id as object_id, count(*) filter (where r.state = 'good') as good,
+): Promise<Endangered[]> {
+  const goodIn = (domains: readonly string[]) =>
+    sql`count(*) filter (where r.state = 'good' and r.domain = any(${domains}::text[]))`
+  const { rows } = await sql<{ object_id: string; good: string[]; domains: string[] }>`
+    select o.id as object_id,
+      coalesce(array_agg(r.domain order by r.domain) filter (where r.state = 'good'), '{}') as good,
       coalesce(array_agg(r.domain order by r.domain) filter (where r.domain is not null), '{}') as domains
     from storage_objects o left join storage_replicas r on r.object_id = o.id
     where o.created_at < ${createdBefore} and ${within(sql`o.id`, stretch)}
       and not exists (select from storage_destructions d where d.object_id = o.id)
-    group by o.id having count(*) filter (where r.state = 'good') < ${fewerThan}
-    order by 2, 1 limit ${limit}`.execute(tx)
+    group by o.id having ${goodIn(primary.domains)} < ${primary.replicas}
+      or ${goodIn(recovery.domains)} < ${recovery.replicas}
+    order by count(*) filter (where r.state = 'good'), 1 limit ${limit}`.execute(tx)
   return rows.map(({ object_id, good, domains }) => ({ objectId: object_id, good, domains }))
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '#src/clock.ts'
 import type { Log } from '#src/log.ts'
-import type { Catalogue, Finding, FindingClass, OpenFinding } from './catalogue.ts'
+import type { Catalogue, Finding, FindingClass, OpenFinding, Wanted } from './catalogue.ts'
 import type { Domain } from './domain.ts'
 import type { createInventory, InventorySummary } from './inventory.ts'
 import { replicasPerSite } from './placement.ts'
@@ -103,9 +103,11 @@ export function createReconcile(deps: {
   }
 
   async function findEndangered(): Promise<Finding[]> {
-    const wanted = (['primary', 'recovery'] as const)
-      .map((site) => replicas.domains.filter((domain) => domain.site === site).length)
-      .reduce((sum, count) => sum + Math.min(count, replicasPerSite), 0)
+    const inSite = (site: Domain['site']) => {
+      const domains = replicas.domains.filter((domain) => domain.site === site).map((domain) => domain.name)
+      return { domains, replicas: Math.min(domains.length, replicasPerSite) }
+    }
+    const wanted = { primary: inSite('primary'), recovery: inSite('recovery') }
     const now = clock.now()
     const old = new Date(now.getTime() - graceMs)
     const endangered = await catalogue.endangered(wanted, old, listedAtMost)
@@ -117,9 +119,9 @@ export function createReconcile(deps: {
       )
     }
     return endangered.map(({ objectId, good }) =>
-      good === 0
+      good.length === 0
         ? finding('a_object_lost', 'critical', objectId, 'no replica is good: the content is lost')
-        : finding('d_too_few_replicas', 'failure', objectId, `${good} of ${wanted} replicas are good`),
+        : finding('d_too_few_replicas', 'failure', objectId, howMany(good, wanted)),
     )
   }
 
@@ -178,6 +180,14 @@ function lacking(holding: readonly string[], targets: readonly Domain[], all: re
       .filter((domain) => domain.site === site && !held.has(domain.name))
       .slice(0, Math.max(0, replicasPerSite - has))
   })
+}
+
+function howMany(good: readonly string[], wanted: Wanted): string {
+  const parts = (['primary', 'recovery'] as const).map((site) => {
+    const { domains, replicas } = wanted[site]
+    return `${good.filter((one) => domains.includes(one)).length} of ${replicas} in the ${site} site`
+  })
+  return `good replicas: ${parts.join(', ')}`
 }
 
 const finding = (name: FindingClass, severity: Finding['severity'], subjectId: string, detail: string) => ({

@@ -1,0 +1,173 @@
+/** What `npm run simulate` found in this room, each as the smallest case that shows it. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { appendFile, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { manualClock } from '#src/clock.ts'
+import { newId } from '#src/ids.ts'
+import { createCounters } from './counters.ts'
+import type { Disk } from './disk.ts'
+import type { Domain, ListedReplica } from './domain.ts'
+import { faultyDisk } from './faulty-disk.ts'
+import { createFolderDomain } from './folder-domain.ts'
+import { createInventory } from './inventory.ts'
+import { recordHeaderBytes } from './journal-record.ts'
+import { createMemoryCatalogue } from './memory-catalogue.ts'
+import { nodeDisk } from './node-disk.ts'
+
+const clock = manualClock(new Date('2026-01-01T00:00:00Z'))
+let root: string
+let folder: string
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'yinxin-found-'))
+  folder = join(root, 'primary-1')
+})
+afterEach(() => rm(root, { recursive: true, force: true }))
+
+function openDomain(disk: Disk = nodeDisk, segmentBytes = 1 << 20): Domain {
+  return createFolderDomain({
+    name: 'primary-1',
+    site: 'primary',
+    folder,
+    disk,
+    clock,
+    newName: () => newId(clock.now().getTime()),
+    segmentBytes,
+    onQuarantine: () => undefined,
+  })
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+const append = (domain: Domain, body: Buffer, objectId: string = randomUUID()) =>
+  domain.append(objectId, body, sha256(body)).then((placement) => ({ objectId, placement }))
+
+async function flip(holder: string, offset: number) {
+  const file = await open(join(folder, holder), 'r+')
+  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, offset)
+  await file.write(Buffer.of(buffer[0]! ^ 4), 0, 1, offset)
+  await file.close()
+}
+
+async function all(domain: Domain): Promise<ListedReplica[]> {
+  const found: ListedReplica[] = []
+  for await (const one of domain.list()) found.push(one)
+  return found
+}
+
+test('seed 2: the folder of the journals, deleted and made again, has its new name synced again', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk, 1)
+  await append(domain, randomBytes(100))
+  await rm(join(folder, 'journal'), { recursive: true })
+  const synced: string[] = []
+  disk.before = (operation, path) => {
+    if (operation === 'syncFolder') synced.push(path)
+  }
+  await append(domain, randomBytes(100))
+  expect(synced).toEqual([folder, join(folder, 'journal')])
+  await domain.close()
+})
+
+test('seeds 130 and 147: a record whose header is damaged is overwritten when it is destroyed', async () => {
+  const domain = openDomain()
+  const body = randomBytes(1000)
+  const first = await append(domain, body)
+  const second = await append(domain, randomBytes(300))
+  await flip(first.placement.holder, first.placement.position + 20)
+  expect(await domain.remove(first.objectId, first.placement)).toBe('overwritten')
+  expect((await readFile(join(folder, first.placement.holder))).includes(body.subarray(0, 32))).toBe(false)
+  // Its neighbour is as it was, and still found.
+  expect(await all(domain)).toMatchObject([{ objectId: second.objectId, placement: second.placement }])
+  await domain.close()
+})
+
+test('seed 116: records behind a damaged beginning of their segment are still found', async () => {
+  const domain = openDomain()
+  const { objectId, placement } = await append(domain, randomBytes(500))
+  await flip(placement.holder, 3)
+  expect(await all(domain)).toMatchObject([{ objectId, placement }])
+  await domain.close()
+})
+
+test('seed 116: pieces of records that nothing lists are seen, so that compaction clears them away', async () => {
+  const domain = openDomain()
+  const { placement } = await append(domain, randomBytes(500))
+  expect(await domain.packs?.hasRemains?.(placement.holder)).toBe(false)
+  await appendFile(join(folder, placement.holder), randomBytes(recordHeaderBytes + 10))
+  expect(await domain.packs?.hasRemains?.(placement.holder)).toBe(true)
+  await domain.close()
+})
+
+test('seed 149: a disk that gave no answer before the first write is asked again', async () => {
+  let questions = 0
+  const disk: Disk = {
+    ...nodeDisk,
+    async deviceOf(path) {
+      questions += 1
+      // The folder is looked for, found, and then asked for its device.
+      const answer = await nodeDisk.deviceOf(path)
+      if (questions === 3) throw Object.assign(new Error('ETIMEDOUT'), { code: 'ETIMEDOUT' })
+      return answer
+    },
+  }
+  const domain = openDomain(disk)
+  await expect(append(domain, randomBytes(10))).rejects.toThrow('ETIMEDOUT')
+  await append(domain, randomBytes(10))
+  await domain.close()
+})
+
+test.each([500, 300_000])(
+  'seed 20: a replica of %i bytes that was found is copied, not believed',
+  async (size) => {
+    const disk = faultyDisk(nodeDisk)
+    const domain = openDomain(disk)
+    const body = randomBytes(size)
+    const objectId = newId(clock.now().getTime())
+    const found =
+      size < 1000
+        ? (await append(domain, body, objectId)).placement
+        : await domain.begin(objectId).then(async (writer) => {
+            await writer.write([body])
+            return await writer.finish()
+          })
+    const catalogue = createMemoryCatalogue()
+    await catalogue.transact((tx) =>
+      catalogue.insertObjects(
+        tx,
+        [
+          {
+            id: objectId,
+            tenantId: randomUUID(),
+            scopeId: randomUUID(),
+            class: 'signed',
+            sizeBytes: size,
+            sha256: sha256(body),
+            cipherSizeBytes: size,
+            cipherSha256: sha256(body),
+            wrappedKey: Buffer.alloc(60),
+            createdAt: clock.now(),
+            replicas: [],
+          },
+        ],
+        [],
+      ),
+    )
+    clock.advance(2 * 60 * 60_000)
+    const inventory = createInventory({
+      catalogue,
+      clock,
+      counters: createCounters(),
+      removeFound: () => Promise.reject(new Error('nothing is destroyed here')),
+    })
+    const syncsBefore = disk.counts.sync
+    expect(await inventory.take(domain)).toMatchObject({ adopted: 1, bad: 0 })
+    expect(disk.counts.sync).toBeGreaterThan(syncsBefore)
+    const [recorded] = (await catalogue.findObject(objectId))?.replicas ?? []
+    if (size < 1000) expect(recorded).not.toMatchObject({ holder: found.holder, position: found.position })
+    const reader = await domain.open(recorded!, objectId)
+    expect((await reader.read(0, size)).equals(body)).toBe(true)
+    await reader.close()
+    await domain.close()
+  },
+)
