@@ -2,11 +2,11 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '#src/clock.ts'
-import { PromotionRefused } from './cluster.ts'
 import { holdsCluster, positionOf } from './cluster-questions.ts'
 import type { ClusterPlan, CopyPlan } from './copies.ts'
 import { readLease, writeLease } from './lease.ts'
 import { startPostgres } from './postgres.ts'
+import { type Candidate, mostAdvanced, PromotionRefused } from './promotion.ts'
 import { asking, holdsStandby } from './standby.ts'
 
 export interface StoppedPromotion {
@@ -25,7 +25,7 @@ export async function promoteStopped(
   if (lease === undefined) throw new PromotionRefused('this installation has no lease: it was never started')
   const primary = plan.copies.find(({ name }) => name === lease.primary)
   const others = plan.copies.filter((copy) => copy !== primary)
-  const positions: { copy: CopyPlan; lsn: string; bytes: bigint }[] = []
+  const positions: Candidate[] = []
   const silent: CopyPlan[] = []
   for (const copy of others) {
     const position = await positionIn(copy).catch((error: unknown) => {
@@ -35,18 +35,7 @@ export async function promoteStopped(
     if (position) positions.push({ copy, ...position })
     else if (copy.site !== primary?.site) silent.push(copy)
   }
-  if (silent.length > 0 && !acceptLoss) {
-    throw new PromotionRefused(
-      `${silent.map(({ name }) => name).join(', ')} cannot be asked and may alone hold confirmed commits; bring it back, or accept the loss expressly`,
-    )
-  }
-  const [best] = positions.toSorted((a, b) => (b.bytes > a.bytes ? 1 : b.bytes < a.bytes ? -1 : 0))
-  const chosen = to === undefined ? best : positions.find(({ copy }) => copy.name === to)
-  if (best === undefined || chosen === undefined)
-    throw new PromotionRefused(`no copy ${to ?? ''} can take over`)
-  if (chosen.bytes < best.bytes && !acceptLoss) {
-    throw new PromotionRefused(`${chosen.copy.name} is behind ${best.copy.name}; promote that one`)
-  }
+  const chosen = mostAdvanced({ candidates: positions, silent, to, acceptLoss })
   const term = lease.term + 1
   await writeLease(plan.leaseFolders, {
     ...lease,
