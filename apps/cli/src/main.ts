@@ -48,6 +48,10 @@ const commands: Record<string, Command> = {
     summary: '立即修复副本 · repair replicas now',
     run: async (args) => (await import('./storage-commands.ts')).runRepair(args),
   },
+  destruction: {
+    summary: '销毁证明核验；法律保留、介质登记 · verify destruction; holds and media',
+    run: async (args) => (await import('./destruction.ts')).run(args),
+  },
   keys: {
     summary: '根密钥与期密钥：状态、更换 · root and epoch keys: status, rotate',
     run: async (args) => (await import('./keys.ts')).run(args),

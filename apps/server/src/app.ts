@@ -2,6 +2,7 @@
  * THE MAP. Every room is built here by hand, in the order in which rooms may know each other; then their routes
  * are mounted. Read from top to bottom, this file is the architecture.
  */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { createAccounts } from './accounts/accounts.ts'
@@ -14,6 +15,8 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
+import { createDestruction } from './destruction/destruction.ts'
+import { addDestructionRoutes } from './destruction/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
 import { createEvidence } from './evidence/evidence.ts'
@@ -52,6 +55,10 @@ import { addVerificationRoutes } from './verification/routes.ts'
 import { createVerification } from './verification/verification.ts'
 import { addWebhookRoutes } from './webhooks/routes.ts'
 import { createWebhooks } from './webhooks/webhooks.ts'
+
+const platformVersion = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version
 
 export interface AppDeps {
   config: Config
@@ -233,6 +240,30 @@ export async function createApp({
     retryMs: config.callbackRetryMs,
     concurrency: config.workerConcurrency,
   })
+  // The end of a contract, proven; it knows every room that holds a part of one.
+  const destruction = createDestruction({
+    db,
+    clock,
+    log,
+    jobs,
+    outbox,
+    kms,
+    storage,
+    ca,
+    timestamps,
+    audit,
+    evidence,
+    notifications,
+    accounts,
+    documents,
+    signTasks,
+    webhooks,
+    dbCopies,
+    environment,
+    baseUrl: config.baseUrl,
+    version: platformVersion,
+    ...config.destruction,
+  })
   const fasc = createFasc({
     db,
     clock,
@@ -250,6 +281,8 @@ export async function createApp({
     baseUrl: config.baseUrl,
     callsPerSecond: config.fascCallsPerSecond,
   })
+
+  destruction.register({ name: 'fasc', ...fasc.destruction })
 
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
@@ -281,6 +314,7 @@ export async function createApp({
   addSigningRoutes({ http, signing, evidencePackage })
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
+  addDestructionRoutes({ http, destruction })
   addFascRoutes({ http, fasc, log })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
@@ -310,6 +344,7 @@ export async function createApp({
     evidencePackage,
     verification,
     webhooks,
+    destruction,
     fasc,
     environment,
     http,

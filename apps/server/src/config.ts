@@ -79,6 +79,8 @@ export interface Config {
   codeBudgets: { perAddress: number; altogether: number }
   /** How long the content of a message is kept. */
   messagesKeptDays: number
+  /** How long destruction waits: for second thoughts, and for the other parties. */
+  destruction: { coolingOffDays: number; noticeDays: number }
   identityBureau: GatewaySetting | undefined
   /** Undefined founds a development certificate authority. */
   caOrganization: string | undefined
@@ -363,6 +365,18 @@ export const settings = {
     zh: '已发送消息的内容保留天数；此后只保留发送记录，登录验证码的记录一并删除。',
     en: 'Days for which the content of a sent message is kept; afterwards only the record of sending stays, and of log-in codes nothing.',
   },
+  YINXIN_DESTRUCTION_COOLING_DAYS: {
+    schema: wholeNumber(0, 90),
+    default: '7',
+    zh: '销毁整份合同前的冷静期天数，期间可撤销。',
+    en: 'Days of cooling-off before a whole contract is destroyed, during which it can be called off.',
+  },
+  YINXIN_DESTRUCTION_NOTICE_DAYS: {
+    schema: wholeNumber(0, 365),
+    default: '30',
+    zh: '服务期满销毁合同前通知其他各方的天数，期间各方可自行导出。',
+    en: 'Days of notice to the other parties before a contract is destroyed at the end of the service; they can export it meanwhile.',
+  },
   YINXIN_CA_ORGANIZATION: {
     schema: text.max(64),
     zh: '平台证书机构的单位名称；不设置则建立名称中标明“开发测试”的证书机构。首次启动后不可更改。',
@@ -554,6 +568,10 @@ export function readConfig(
       altogether: value('YINXIN_CODES_PER_HOUR'),
     },
     messagesKeptDays: value('YINXIN_MESSAGES_KEPT_DAYS'),
+    destruction: {
+      coolingOffDays: value('YINXIN_DESTRUCTION_COOLING_DAYS'),
+      noticeDays: value('YINXIN_DESTRUCTION_NOTICE_DAYS'),
+    },
     identityBureau: readGateway('YINXIN_IDENTITY', value, problems),
     caOrganization: value('YINXIN_CA_ORGANIZATION'),
     eventKeyAlgorithm: value('YINXIN_EVENT_KEYS'),

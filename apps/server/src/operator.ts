@@ -2,11 +2,12 @@
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
 import { createKeyCommands } from './kms/kms.ts'
+import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
 import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name. */
-export function operatorCommands(app: Pick<App, 'storage' | 'kms'>, clock: Clock): OperatorCommands {
+export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction'>, clock: Clock): OperatorCommands {
   const { fsck, scrub, repair } = createStorageCommands({ storage: app.storage, clock })
   const keys = createKeyCommands(app.kms)
   return {
@@ -17,5 +18,6 @@ export function operatorCommands(app: Pick<App, 'storage' | 'kms'>, clock: Clock
     'keys-rotate': keys.rotate,
     'keys-advance': keys.advance,
     'keys-attest': keys.attest,
+    ...createDestructionCommands(app.destruction),
   }
 }

@@ -125,3 +125,10 @@ export {
   tarPadding,
 } from './tar-format.ts'
 export { readTar, type TarDamage, type TarEntry } from './tar-read.ts'
+export {
+  type DestructionProof,
+  type DestructionProofProblem,
+  type DestructionProofReport,
+  type VerifyDestructionOptions,
+  verifyDestructionProof,
+} from './destruction-proof.ts'

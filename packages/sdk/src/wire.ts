@@ -399,3 +399,77 @@ export interface OutboxMessage {
   link: string | null
   at: string
 }
+
+// ——— destruction ———
+
+export type DestructionState =
+  | 'REQUESTED'
+  | 'CONSENT_PENDING'
+  | 'APPROVED'
+  | 'COOLING_OFF'
+  | 'HOLD_CHECK'
+  | 'SHREDDING'
+  | 'VERIFYING'
+  | 'DESTROYED_PROVISIONAL'
+  | 'DESTROYED_FINAL'
+  | 'REJECTED'
+  | 'CANCELLED'
+  | 'BLOCKED_BY_HOLD'
+
+/** `own`: the asking party's access. `term-end` and `consent`: the contract itself. */
+export type DestructionBasis = 'own' | 'term-end' | 'consent'
+
+export interface DestructionInput {
+  basis: DestructionBasis
+  /** One-time code sent by `…/destruction/code`. */
+  code: string
+  /** The agreed date; without it at once (`own`), or when the cooling-off is over. */
+  at?: string
+  /** With `consent`: what follows when a party refuses. `own-access` when not said. */
+  otherwise?: 'own-access' | 'nothing'
+}
+
+export interface Destruction {
+  id: string
+  taskId: string
+  basis: DestructionBasis
+  extent: 'access' | 'contract'
+  state: DestructionState
+  /** Whether the acting subject asked for it. */
+  mine: boolean
+  cancellable: boolean
+  requestedAt: string
+  approvedAt: string | null
+  /** When it begins. */
+  dueAt: string | null
+  promisedAt: string | null
+  agreementTaskId: string | null
+  shreddedAt: string | null
+  provisionalAt: string | null
+  finalAt: string | null
+  /** Why it does not go on, as a stable code. */
+  problem: string | null
+  history: { state: DestructionState; at: string }[]
+  certificates: { stage: 'provisional' | 'final'; number: string; sha256: string; ready: boolean }[]
+}
+
+export interface DestructionOverview {
+  requests: Destruction[]
+  holds: { basis: 'court' | 'regulator' | 'dispute'; placedAt: string }[]
+  /** When the service of the acting company ended. */
+  termEndedAt: string | null
+  coolingOffDays: number
+}
+
+export interface RetiredMedium {
+  id: string
+  device: string
+  serial: string
+  domain: string | null
+  method: string
+  standard: string
+  proofName: string
+  proofSha256: string
+  retiredAt: string
+  recordedAt: string
+}

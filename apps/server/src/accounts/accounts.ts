@@ -12,6 +12,7 @@ import { type Login, parseLogin } from './login.ts'
 import { type CodeBudgets, createLoginCodes, forgetLoginCodes, type Stranger } from './login-codes.ts'
 import { createMembers, type Members } from './members.ts'
 import { createOwnPassword, type OwnPassword } from './own-password.ts'
+import { createProvingAgain, type ProvingAgain } from './proving-again.ts'
 import { checkPassword, hashPassword, isPassword } from './password.ts'
 import { createPasswordGuard, forgetFailures } from './password-guard.ts'
 import {
@@ -68,7 +69,7 @@ export interface ProvenPerson {
 }
 
 /** Every method opens its own transaction (worker role) unless it takes `tx`; call those before you open yours. */
-export interface Accounts extends OwnPassword {
+export interface Accounts extends OwnPassword, ProvingAgain {
   /** The caller behind a cookie or a bearer token; null when neither opens anything. */
   authenticate(tokens: {
     cookieToken?: string | undefined
@@ -182,6 +183,7 @@ export function createAccounts({
     session: (token) => callerOfToken(db, clock, token),
     requestLoginCode: (input) => codes.request(input),
     ...createOwnPassword({ db, clock, audit, codes, guard, withCode }),
+    ...createProvingAgain({ db, codes, withCode }),
 
     async register({ login: text, code, password, name }) {
       const login = parseLogin(text)

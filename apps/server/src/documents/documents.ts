@@ -12,7 +12,7 @@ import { refuse } from './errors.ts'
 import { type FoundKeyword, foldText } from './keyword-text.ts'
 import { createReaderPool } from './reader-pool.ts'
 import { spool } from './spool.ts'
-import { findFile, insertFile } from './store.ts'
+import { findFile, forgetFiles, insertFile } from './store.ts'
 import type { PageSize } from './tables.ts'
 
 export type { FoundKeyword } from './keyword-text.ts'
@@ -62,6 +62,12 @@ export interface Documents {
    * found within one line of text; spaces and full or half width do not matter.
    */
   keywordPositions(subjectId: string, fileId: string, keyword: string): Promise<FoundKeyword[]>
+  /** Takes the names off uploaded files and tells their objects, which the caller destroys (worker role). */
+  forget(
+    tx: Tx,
+    tenantId: string,
+    fileIds: readonly string[],
+  ): Promise<{ fileId: string; objectId: string }[]>
   /** Largest content taken, in bytes. */
   readonly limitBytes: number
   close(): Promise<void>
@@ -135,6 +141,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
   return {
     limitBytes,
     file,
+    forget: forgetFiles,
 
     async receive(caller, input, finish) {
       const tenantId = caller.subjectId

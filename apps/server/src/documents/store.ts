@@ -53,3 +53,21 @@ export async function findFile(tx: Tx, tenantId: string, fileId: string): Promis
     }
   )
 }
+
+/** Takes the name off files, and tells which objects they are. */
+export async function forgetFiles(
+  tx: Tx,
+  tenantId: string,
+  fileIds: readonly string[],
+): Promise<{ fileId: string; objectId: string }[]> {
+  if (fileIds.length === 0) return []
+  const rows = await tx
+    .$extendTables<DocumentTables>()
+    .updateTable('file')
+    .set({ name: '' })
+    .where('id', 'in', [...fileIds])
+    .where('tenant_id', '=', tenantId)
+    .returning(['id', 'object_id'])
+    .execute()
+  return rows.map((row) => ({ fileId: row.id, objectId: row.object_id }))
+}

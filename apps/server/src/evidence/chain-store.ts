@@ -153,3 +153,13 @@ export async function replaceOpening(tx: Tx, taskId: string, opening: SealedOpen
     .where('path', '=', opening.path)
     .execute()
 }
+
+/** Takes the openings of a contract's commitments away; its key is gone already, so nothing could open them. */
+export async function deleteDisclosures(tx: Tx, taskId: string): Promise<number> {
+  const { numDeletedRows } = await tx
+    .$extendTables<EvidenceTables>()
+    .deleteFrom('task_event_disclosure')
+    .where('task_id', '=', taskId)
+    .executeTakeFirst()
+  return Number(numDeletedRows)
+}

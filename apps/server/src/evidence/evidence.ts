@@ -3,7 +3,7 @@
  * leaf of the platform's Merkle log, and packages that a stranger can verify offline.
  */
 import { randomBytes } from 'node:crypto'
-import { appendEvent, type Disclosure, discloseEvent, parseEvent } from '@yinxin/evidence'
+import { appendEvent, type Disclosure, discloseEvent, encodeTlogProof, parseEvent } from '@yinxin/evidence'
 import type { Signer } from '@yinxin/pki'
 import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
@@ -12,6 +12,7 @@ import type { Jobs } from '#src/jobs/jobs.ts'
 import { createBundles } from './bundle.ts'
 import {
   claimOpenOpenings,
+  deleteDisclosures,
   insertEvents,
   keepHead,
   readDisclosures,
@@ -20,6 +21,7 @@ import {
   replaceOpening,
 } from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
+import { refuse } from './errors.ts'
 import { createLog } from './log.ts'
 import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
@@ -102,10 +104,15 @@ export async function createEvidence(deps: EvidenceDeps) {
 
     /**
      * Continues a task's chain and queues the leaves, in the caller's transaction. The caller holds the row
-     * lock of the task, which makes the sequence numbers gapless.
+     * lock of the task, which makes the sequence numbers gapless. Resolves to their numbers and hashes.
      */
-    async append(tx: Tx, taskId: string, tenantId: string, events: readonly NewEvent[]): Promise<void> {
-      if (events.length === 0) return
+    async append(
+      tx: Tx,
+      taskId: string,
+      tenantId: string,
+      events: readonly NewEvent[],
+    ): Promise<{ seq: number; hash: string }[]> {
+      if (events.length === 0) return []
       const at = deps.clock.now()
       let head = await readHead(tx, taskId)
       const made = events.map((fields) => {
@@ -125,6 +132,7 @@ export async function createEvidence(deps: EvidenceDeps) {
         made.map((one) => one.appended),
         sealed,
       )
+      return made.map(({ appended }) => ({ seq: appended.event.seq, hash: appended.hash }))
     },
 
     /**
@@ -150,6 +158,25 @@ export async function createEvidence(deps: EvidenceDeps) {
     },
 
     sealOlder,
+
+    /** Deletes the openings of a destroyed contract (worker role); its chain stays, content-free. */
+    forget: deleteDisclosures,
+
+    /**
+     * An event of a task's chain with the proof that it stands in the log, which is brought up to date before.
+     * Opens its own transactions. @throws `evidence_not_ready`
+     */
+    async proveEvent(taskId: string, seq: number): Promise<{ entry: string; proof: string }> {
+      const checkpoint = await log.integrate()
+      return await deps.db.work(async (tx) => {
+        const [row] = await readEvents(tx, taskId, seq, 1)
+        const index = (await leafIndexes(tx, taskId)).get(seq)
+        if (row === undefined || index === undefined || checkpoint === null || checkpoint.size <= index)
+          throw refuse('evidence_not_ready')
+        const hashes = await log.proof(tx, index, checkpoint.size)
+        return { entry: row.entry, proof: encodeTlogProof({ index, hashes, checkpoint: checkpoint.note }) }
+      })
+    },
 
     /** The newest signed checkpoint of the log; null while it is empty. */
     async checkpoint(): Promise<string | null> {

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { Accounts } from '#src/accounts/accounts.ts'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import type { Documents } from '#src/documents/documents.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import type { Kms } from '#src/kms/kms.ts'
@@ -26,7 +26,7 @@ import { createGate, type GateRequest } from './gate.ts'
 import { createDownloadLinks } from './links.ts'
 import { sealEndpoints } from './seal-endpoints.ts'
 import { createSealNumbers } from './seal-numbers.ts'
-import { forgetNonces } from './store.ts'
+import { forgetNonces, forgetTask, uploadsOf } from './store.ts'
 import { subjectEndpoints } from './subject-endpoints.ts'
 import { taskEndpoints } from './task-endpoints.ts'
 import { createTokens, TOKEN_LIFE_MS } from './tokens.ts'
@@ -66,6 +66,11 @@ export interface Fasc {
   readonly limitBytes: number
   /** The number under which clients know a company's seal. */
   sealNumber(corpId: string, sealId: string): Promise<number>
+  /** What this room keeps of a contract that is being destroyed (worker role). */
+  destruction: {
+    objects(tx: Tx, taskId: string, fileIds: readonly string[]): ReturnType<typeof uploadsOf>
+    forget: typeof forgetTask
+  }
   /** Paths that are implemented. */
   readonly paths: readonly string[]
 }
@@ -113,6 +118,7 @@ export function createFasc(deps: FascDeps): Fasc {
     },
 
     receive: uploads.receive,
+    destruction: { objects: (tx, _taskId, fileIds) => uploadsOf(tx, fileIds), forget: forgetTask },
     download: async (key) => await downloads(links.open(key)),
 
     async sealNumber(corpId, sealId) {

@@ -202,3 +202,34 @@ export async function bindField(
     .where('field_id', '=', field.field_id)
     .execute()
 }
+
+/** What a client gave with a contract, and the fields it announced. Uploads belong to the files they became. */
+export async function forgetTask(tx: Tx, taskId: string, fileIds: readonly string[]): Promise<number> {
+  await open(tx).deleteFrom('fasc_field').where('task_id', '=', taskId).execute()
+  await open(tx)
+    .updateTable('fasc_task')
+    .set({ echo: JSON.stringify({}), callback_url: null })
+    .where('task_id', '=', taskId)
+    .execute()
+  if (fileIds.length === 0) return 0
+  const { numUpdatedRows } = await open(tx)
+    .updateTable('fasc_upload')
+    .set({ file_name: null })
+    .where('file_id', 'in', [...fileIds])
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
+}
+
+/** The objects as which files first came; each has a key of its own, under the upload's id. */
+export async function uploadsOf(
+  tx: Tx,
+  fileIds: readonly string[],
+): Promise<{ scopeId: string; objectId: string }[]> {
+  if (fileIds.length === 0) return []
+  const rows = await open(tx)
+    .selectFrom('fasc_upload')
+    .select(['id', 'object_id'])
+    .where('file_id', 'in', [...fileIds])
+    .execute()
+  return rows.flatMap((row) => (row.object_id === null ? [] : [{ scopeId: row.id, objectId: row.object_id }]))
+}

@@ -20,6 +20,8 @@ export interface SendCodeInput {
   to: string
   lang: Lang
   taskTitle: string
+  /** The contract, with which the message is forgotten. */
+  taskId?: string
 }
 
 export interface Willingness {
@@ -88,6 +90,7 @@ export function createWillingness(deps: {
         params: { code, minutes: willingnessRules.validMs / 60_000, taskTitle: input.taskTitle },
         lang: input.lang,
         purpose: 'sign',
+        ...(input.taskId === undefined ? {} : { about: input.taskId }),
       })
       return { expiresAt }
     },

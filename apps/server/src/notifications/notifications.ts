@@ -8,6 +8,7 @@ import type { Log } from '#src/log.ts'
 import type { Carrier } from './carriers.ts'
 import { GatewayFailure } from './signed-call.ts'
 import {
+  forgetAbout,
   forgetBefore,
   insertNotification,
   markFailed,
@@ -33,6 +34,8 @@ export interface SendRequest<Name extends TemplateName> {
   tenantId?: string
   /** What it is for, e.g. `login`, `sign`, `invite`: kept in clear, unlike the content. */
   purpose: string
+  /** The contract it is about, so that it is forgotten with it; a uuid. */
+  about?: string
 }
 
 export interface StoredMessage {
@@ -51,6 +54,8 @@ export interface Notifications {
   send<Name extends TemplateName>(tx: Tx, request: SendRequest<Name>): Promise<string>
   /** Messages of the local outbox, newest first. Opens its own transaction. For sandboxes alone. */
   outbox(filter: { to?: string; after?: Date }): Promise<StoredMessage[]>
+  /** Forgets contents and addresses of all messages about a contract, sent or not (worker role). */
+  forget(tx: Tx, taskId: string): Promise<number>
   /** Names of carriers that only pretend, for the environment band. */
   simulators(): string[]
   /** Forgets contents that were kept long enough, and log-in messages as a whole; to be scheduled. */
@@ -145,6 +150,7 @@ export function createNotifications({
         template: request.template,
         lang: request.lang,
         purpose: request.purpose,
+        about_task: request.about ?? null,
         content_sealed: kms.sealSecret(contentLabel(id), Buffer.from(JSON.stringify(message), 'utf8')),
         created_at: clock.now(),
       })
@@ -170,6 +176,8 @@ export function createNotifications({
         }),
       )
     },
+
+    forget: forgetAbout,
 
     simulators: () => (['sms', 'mail'] as const).filter((channel) => carriers[channel].simulated),
 

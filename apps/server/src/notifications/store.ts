@@ -15,6 +15,7 @@ export async function insertNotification(
     | 'lang'
     | 'purpose'
     | 'content_sealed'
+    | 'about_task'
     | 'created_at'
   >,
 ): Promise<void> {
@@ -131,4 +132,20 @@ export async function forgetBefore(tx: Tx, before: Date): Promise<void> {
     .where('status', '!=', 'queued')
     .where('created_at', '<', before)
     .execute()
+}
+
+/** Takes content and address out of every message about a contract; what waits is not sent any more. */
+export async function forgetAbout(tx: Tx, taskId: string): Promise<number> {
+  const { numUpdatedRows } = await tx
+    .$extendTables<NotificationTables>()
+    .updateTable('notification')
+    .set((eb) => ({
+      content_sealed: null,
+      address: '',
+      last_problem: null,
+      status: eb.case().when('status', '=', 'queued').then('failed' as const).else(eb.ref('status')).end(),
+    }))
+    .where('about_task', '=', taskId)
+    .executeTakeFirst()
+  return Number(numUpdatedRows)
 }

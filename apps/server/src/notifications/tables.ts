@@ -16,5 +16,6 @@ export interface NotificationTables {
     last_problem: string | null
     created_at: Date
     sent_at: Date | null
+    about_task: string | null
   }
 }

@@ -11,6 +11,13 @@ const samples: { [Name in TemplateName]: TemplateParams[Name] } = {
   'task-canceled': { taskTitle: '合同', initiatorName: '甲方', reason: '重签' },
   'task-expired': { taskTitle: '合同', link: 'https://x.test/t/1' },
   'sign-failed': { taskTitle: '合同', actorName: '甲方', reason: 'seal_disabled' },
+  'export-ready': { link: 'https://x.test/exports', bucket: 'ours' },
+  'destruction-notice': {
+    taskTitle: '合同',
+    initiatorName: '甲方',
+    date: '2026-12-01',
+    link: 'https://x.test/t/1',
+  },
 }
 
 describe('messages', () => {

@@ -11,6 +11,8 @@ export interface TemplateParams {
   'task-canceled': { taskTitle: string; initiatorName: string; reason: string; link?: string }
   'task-expired': { taskTitle: string; link?: string }
   'sign-failed': { taskTitle: string; actorName: string; reason: string; link?: string }
+  'destruction-notice': { taskTitle: string; initiatorName: string; date: string; link: string }
+  'export-ready': { link: string; bucket?: string }
 }
 export type TemplateName = keyof TemplateParams
 
@@ -112,6 +114,32 @@ const WORDINGS: { [Name in TemplateName]: Record<Lang, Wording<Name>> } = {
     en: ({ taskTitle, actorName, reason, link }) => ({
       subject: `Automatic signing of “${taskTitle}” failed`,
       body: `The free signing of “${taskTitle}” by ${actorName} could not be done. Reason: ${reason}. Nothing was signed; mend the cause and try again${tail(': ', link)}`,
+    }),
+  },
+  'export-ready': {
+    zh: ({ link, bucket }) => ({
+      subject: '数据导出已完成',
+      body:
+        bucket === undefined
+          ? `您的数据导出已完成，可以下载：${link}。如非您本人或同事发起，请立即取消并检查账号。`
+          : `您的数据导出已完成，并已写入存储桶 ${bucket}：${link}。如非您本人或同事发起，请立即检查账号。`,
+    }),
+    en: ({ link, bucket }) => ({
+      subject: 'Your data export is ready',
+      body:
+        bucket === undefined
+          ? `Your data export is ready to be downloaded: ${link}. If neither you nor a colleague asked for it, cancel it at once and look after your account.`
+          : `Your data export is ready and was put into the bucket ${bucket}: ${link}. If neither you nor a colleague asked for it, look after your account at once.`,
+    }),
+  },
+  'destruction-notice': {
+    zh: ({ taskTitle, initiatorName, date, link }) => ({
+      subject: `《${taskTitle}》将于 ${date} 销毁`,
+      body: `${initiatorName} 的服务期已满，《${taskTitle}》将于 ${date} 销毁，此后任何人都无法恢复。如需留存，请在此之前下载：${link}`,
+    }),
+    en: ({ taskTitle, initiatorName, date, link }) => ({
+      subject: `“${taskTitle}” will be destroyed on ${date}`,
+      body: `The service of ${initiatorName} has ended, and “${taskTitle}” will be destroyed on ${date}; nobody can restore it afterwards. Download what you need before: ${link}`,
     }),
   },
 }

@@ -8,7 +8,7 @@ import type { Db, Tx } from '#src/db/db.ts'
 import { Refusal } from '#src/errors.ts'
 import { newId } from '#src/ids.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
-import { insertFacts, takeDeliveries } from './store.ts'
+import { emptyFacts, insertFacts, takeDeliveries } from './store.ts'
 import type { OutboxTables } from './tables.ts'
 
 export interface Fact {
@@ -32,6 +32,8 @@ export interface Outbox {
    * Facts may arrive out of order. No outside calls in there: queue a job. Names are for ever.
    */
   subscribe(types: string[] | '*', subscriber: string, handler: (fact: Fact, tx: Tx) => Promise<void>): void
+  /** Empties the payloads of all facts about something (worker role); that they happened stays. */
+  forget(tx: Tx, subjectKey: string): Promise<number>
 }
 
 interface Subscriber {
@@ -110,6 +112,8 @@ export function createOutbox({ db, clock, jobs }: { db: Db; clock: Clock; jobs: 
       )
       if (deliveries.length > 0) await jobs.enqueue(tx, 'outbox.deliver-all', { tenantId, deliveries })
     },
+
+    forget: emptyFacts,
 
     subscribe(types, subscriber, handler) {
       if (subscribers.has(subscriber)) throw new Error(`the subscriber ${subscriber} is registered twice`)

@@ -50,3 +50,11 @@ export async function takeDeliveries(
     },
   }))
 }
+
+/** Takes the content out of facts, and leaves their names and times. */
+export async function emptyFacts(tx: Tx, subjectKey: string): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update outbox_facts set payload = jsonb_build_object('forgotten', true)
+    where subject_key = ${subjectKey} and payload <> jsonb_build_object('forgotten', true)`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}

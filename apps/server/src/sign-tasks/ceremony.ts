@@ -291,6 +291,7 @@ export function createCeremonies(deps: CeremonyDeps) {
           to: contact.to,
           lang,
           taskTitle: task.row.title,
+          taskId: task.row.id,
         })
         const by = authorActor(actorAuthor(actor, admitted.visitor))
         await deps.evidence.append(tx, task.row.id, task.row.tenant_id, [

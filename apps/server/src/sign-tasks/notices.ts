@@ -178,6 +178,7 @@ export function subscribeNotices(deps: NoticesDeps): void {
       lang: LANG,
       tenantId: task.row.tenant_id,
       purpose: message.template,
+      about: task.row.id,
     })
   }
 }

@@ -27,6 +27,7 @@ import { createDrafts } from './drafts.ts'
 import { refuse } from './errors.ts'
 import { authorOf, initiatorOf } from './initiator.ts'
 import type { TaskStatus } from './lifecycle.ts'
+import { endAccess, filesOnlyOf, forgetTask, objectsOf, partiesOf } from './forgetting.ts'
 import { createLinks, type SigningLink } from './links.ts'
 import { createMoreDocuments } from './more-documents.ts'
 import { subscribeNotices } from './notices.ts'
@@ -305,5 +306,18 @@ export function createSignTasks(deps: SignTasksDeps) {
       (await db.work((tx) => findRevisionBySha256(tx, sha256))) !== null,
 
     authorOf,
+
+    /** What destruction asks of this room; all in the caller's transaction, under the worker role. */
+    destruction: {
+      partiesOf,
+      objectsOf,
+      filesOnlyOf,
+      endAccess,
+      async forget(tx: Tx, taskId: string): Promise<number> {
+        const { documents } = await readTask(tx, taskId)
+        revisions.forget(documents.map((one) => one.id))
+        return await forgetTask(tx, taskId, clock.now())
+      },
+    },
   }
 }

@@ -144,3 +144,13 @@ export async function searchEvents(
     .execute()
   return { rows, total }
 }
+
+/** Empties the callbacks about a contract; what still waits is not told any more. */
+export async function forgetEvents(tx: Tx, tenantId: string, taskId: string): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update webhook_event
+    set payload = jsonb_build_object('forgotten', true), next_at = null,
+        status = case when status = 'waiting' then 'failed' else status end
+    where tenant_id = ${tenantId} and position(${taskId} in payload::text) > 0`.execute(tx)
+  return Number(numAffectedRows ?? 0)
+}

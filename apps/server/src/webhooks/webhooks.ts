@@ -75,6 +75,8 @@ export interface WebhooksDeps {
 export interface Webhooks {
   /** Queues a callback in the caller's transaction (worker role); null when it had been queued before. */
   queue(tx: Tx, callback: NewCallback): Promise<string | null>
+  /** Empties the payloads of all callbacks about a contract (worker role). */
+  forget(tx: Tx, tenantId: string, taskId: string): Promise<number>
   /** Remembers how a program wants to be told (worker role). */
   useStyle(tx: Tx, app: { appId: string; tenantId: string }, style: CallbackStyle): Promise<void>
   /** Styles of a company's apps that chose one; the others are told in `standard`. */
@@ -247,6 +249,8 @@ export function createWebhooks(deps: WebhooksDeps): Webhooks {
   }
 
   const webhooks: Webhooks = {
+    forget: store.forgetEvents,
+
     async queue(tx, callback) {
       const id = newId(clock.now().getTime())
       const isNew = await store.insertEvent(tx, {

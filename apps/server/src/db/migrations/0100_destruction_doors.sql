@@ -40,6 +40,6 @@ grant execute on function destroyed_access_stays(), forget_fact() to yinxin_app,
 
 -- A sealed opening goes as a whole: its commitment stays in the chain and can never be opened again.
 grant delete on task_event_disclosure to yinxin_worker;
-grant update (echo) on fasc_task to yinxin_worker;
+grant update (echo, callback_url) on fasc_task to yinxin_worker;
 grant select, delete on fasc_field to yinxin_worker;
 grant update (name) on file to yinxin_worker;
