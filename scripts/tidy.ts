@@ -22,6 +22,7 @@ export const ROOM_ORDER = [
   'signing',
   'verification',
   'webhooks',
+  'custody',
   'destruction',
   'fasc',
   'sandbox',

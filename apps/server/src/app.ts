@@ -17,6 +17,8 @@ import { type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
 import { createDestruction } from './destruction/destruction.ts'
 import { addDestructionRoutes } from './destruction/routes.ts'
+import { createCustody } from './custody/custody.ts'
+import { addCustodyRoutes } from './custody/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
 import { createEvidence } from './evidence/evidence.ts'
@@ -264,6 +266,48 @@ export async function createApp({
     version: platformVersion,
     ...config.destruction,
   })
+  // What is promised of all that lies here, as figures.
+  const custody = createCustody({
+    db,
+    clock,
+    log,
+    jobs,
+    storage,
+    evidence,
+    ca,
+    timestamps,
+    signTasks,
+    font,
+    dbCopies,
+    environment,
+    scrubPeriodMs: config.scrub.periodMs,
+    declared: config.declared,
+    storageKind: config.buckets === undefined ? 'folders' : 'buckets',
+  })
+  // The end of a contract, proven; it knows every room that holds a part of one.
+  const destruction = createDestruction({
+    db,
+    clock,
+    log,
+    jobs,
+    outbox,
+    kms,
+    storage,
+    ca,
+    timestamps,
+    audit,
+    evidence,
+    notifications,
+    accounts,
+    documents,
+    signTasks,
+    webhooks,
+    dbCopies,
+    environment,
+    baseUrl: config.baseUrl,
+    version: platformVersion,
+    ...config.destruction,
+  })
   const fasc = createFasc({
     db,
     clock,
@@ -315,6 +359,7 @@ export async function createApp({
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
   addDestructionRoutes({ http, destruction })
+  addCustodyRoutes({ http, custody })
   addFascRoutes({ http, fasc, log })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
@@ -345,6 +390,7 @@ export async function createApp({
     verification,
     webhooks,
     destruction,
+    custody,
     fasc,
     environment,
     http,

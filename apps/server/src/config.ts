@@ -70,6 +70,8 @@ export interface Config {
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
   /** Buckets of both sites instead of folders. */
   buckets: BucketSiteSetting[] | undefined
+  /** What the operator says of places that a program cannot see; stands in durability reports as declared. */
+  declared: { sitesApart: boolean; rootKeyCopies: number | undefined }
   /** How often every replica is read, and how fast. */
   scrub: { periodMs: number; bytesPerSecond: number }
   uploadLimitBytes: number
@@ -308,6 +310,17 @@ export const settings = {
     schema: list.pipe(z.array(z.string()).min(3, 'must name three folders or more')),
     zh: '灾备站点的存储目录（逗号分隔，至少三个）；默认在数据目录内。',
     en: 'Folders of the recovery site, three or more, separated by commas; by default in the data folder.',
+  },
+  YINXIN_SITES_APART: {
+    schema: z.enum(['unknown', 'declared']),
+    default: 'unknown',
+    zh: '两个站点的目录是否确在两地：declared 由运营者声明（如挂载自两地的存储），写入持久性报告；不声明则同一台机器的目录按一个站点计。',
+    en: 'Whether the folders of the two sites really stand in two places: `declared` when they are mounts of two places, which durability reports repeat as the operator’s word; otherwise folders of one machine count as one site.',
+  },
+  YINXIN_ROOT_KEY_COPIES: {
+    schema: wholeNumber(1, 99),
+    zh: '根密钥（密钥目录或令牌）共有几份，分别保存在不同的地点，含正在使用的一份；由运营者声明，写入持久性报告。不设置按一份计。',
+    en: 'How many copies of the root key (key folder or token) are kept in different places, the one in use included; the operator’s word, repeated in durability reports. Unset counts as one.',
   },
   YINXIN_SCRUB_HOURS: {
     schema: wholeNumber(1, 24 * 31),
@@ -556,6 +569,10 @@ export function readConfig(
     databaseCopies,
     sites: readSites(value, problems),
     buckets: readBuckets(value, problems),
+    declared: {
+      sitesApart: value('YINXIN_SITES_APART') === 'declared',
+      rootKeyCopies: value('YINXIN_ROOT_KEY_COPIES'),
+    },
     scrub: {
       periodMs: value<number>('YINXIN_SCRUB_HOURS') * 3_600_000,
       bytesPerSecond: value('YINXIN_SCRUB_BYTES_PER_SECOND'),

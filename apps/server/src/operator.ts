@@ -1,15 +1,17 @@
 /** The commands of operators on a running server. */
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
+import { createCustodyCommands } from './custody/custody.ts'
 import { createKeyCommands } from './kms/kms.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
 import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name. */
-export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction'>, clock: Clock): OperatorCommands {
+export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction' | 'custody'>, clock: Clock): OperatorCommands {
   const { fsck, scrub, repair } = createStorageCommands({ storage: app.storage, clock })
   const keys = createKeyCommands(app.kms)
+  const custody = createCustodyCommands(app.custody)
   return {
     fsck,
     scrub,
@@ -18,6 +20,8 @@ export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction
     'keys-rotate': keys.rotate,
     'keys-advance': keys.advance,
     'keys-attest': keys.attest,
+    custody: custody.status,
+    'durability-report': custody.report,
     ...createDestructionCommands(app.destruction),
   }
 }

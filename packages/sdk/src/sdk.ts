@@ -11,7 +11,10 @@ import type {
   AppWithSecret,
   Ceremony,
   CeremonyCover,
+  Copies,
   Corp,
+  DurabilityNow,
+  DurabilityReportSummary,
   Environment,
   FileInfo,
   Handwriting,
@@ -20,6 +23,7 @@ import type {
   Me,
   Member,
   Page,
+  PublishedDurabilityReport,
   Seal,
   SealKind,
   SignInput,
@@ -56,6 +60,7 @@ export function createClient(options: ClientOptions) {
     files: files(http),
     signTasks: signTasks(http),
     ceremonies: ceremonies(http),
+    custody: custody(http),
     /** Reports on the signatures of any PDF. */
     verify: (pdf: Uint8Array, name = 'document.pdf') =>
       http.json<VerificationReport>('POST', '/api/v1/verifications', { raw: pdf, fileName: name }),
@@ -63,6 +68,24 @@ export function createClient(options: ClientOptions) {
 }
 
 type LoggedIn = { token: string; me: Me }
+
+const custody = (http: Transport) => {
+  const at = (month: string, rest = '', revision?: number) =>
+    `/api/v1/durability/reports/${part(month)}${rest}${revision === undefined ? '' : `?revision=${revision}`}`
+  return {
+    /** Where the copies of everything lie that the acting subject owns. */
+    copies: () => http.json<Copies>('GET', '/api/v1/replicas'),
+    /** The durability figure of the last thirty days. */
+    durability: () => http.json<DurabilityNow>('GET', '/api/v1/durability'),
+    reports: () => http.json<Page<DurabilityReportSummary>>('GET', '/api/v1/durability/reports'),
+    report: (month: string, revision?: number) =>
+      http.json<PublishedDurabilityReport>('GET', at(month, '', revision)),
+    /** The sealed PDF of a report; the report and its proof of inclusion are attached to it. */
+    reportPdf: (month: string, revision?: number) => http.bytes(at(month, '/pdf', revision)),
+    /** The `.tlog-proof` that a report stands in the transparency log. */
+    reportProof: (month: string, revision?: number) => http.bytes(at(month, '/proof', revision)),
+  }
+}
 
 const sessions = (http: Transport) => ({
   sendCode: (login: string) => http.none('POST', '/api/v1/login-codes', { body: { login } }),
@@ -138,6 +161,8 @@ const signTasks = (http: Transport) => {
     create: (body: SignTaskInput, { idempotencyKey }: Repeatable = {}) =>
       http.json<SignTask>('POST', '/api/v1/sign-tasks', { body, idempotencyKey }),
     get: (taskId: string) => http.json<SignTask>('GET', at(taskId)),
+    /** Where the copies of the contract lie, as last verified. */
+    replicas: (taskId: string) => http.json<Copies>('GET', at(taskId, '/replicas')),
     list: (filter?: PageQuery & { status?: TaskStatus; role?: 'initiated' | 'received'; q?: string }) =>
       http.json<Page<SignTaskSummary>>('GET', `/api/v1/sign-tasks${query(filter)}`),
     start: (taskId: string, { idempotencyKey }: Repeatable = {}) =>

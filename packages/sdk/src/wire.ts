@@ -473,3 +473,143 @@ export interface RetiredMedium {
   retiredAt: string
   recordedAt: string
 }
+
+// ——— custody: where everything is, and how safe that is ———
+
+export type Site = 'primary' | 'recovery'
+
+/** A difference from the promise, or what keeps it from being met; `code` is stable. */
+export interface Shortcoming {
+  code: string
+  zh: string
+  en: string
+}
+
+/** One failure domain and what of the contract, or of the subject's files, was verified to lie there. */
+export interface PlaceCopies {
+  name: string
+  /** Physical device or bucket region; places with the same one fail together. */
+  device: string | null
+  replicas: number
+  good: number
+  sizeBytes: number
+  /** The least recent last verification of the replicas here; null while one was never verified. */
+  verifiedAt: string | null
+  /** `new`: written so lately that its first verification is still to come. `stale`: not verified in time. */
+  freshness: 'fresh' | 'new' | 'stale' | 'bad'
+}
+
+export interface SiteCopies {
+  site: Site
+  /** Good copies of the object that has the fewest here; three are promised. */
+  copies: number
+  devices: number
+  sizeBytes: number
+  places: PlaceCopies[]
+}
+
+export interface DatabaseCopy {
+  cluster: 'main' | 'keys'
+  name: string
+  /** `unknown` for copies of an outside PostgreSQL. */
+  site: Site | 'unknown'
+  role: 'primary' | 'standby'
+  state: 'running' | 'streaming' | 'catching-up' | 'making' | 'down' | 'missing' | 'unknown'
+  /** Log that this copy has not applied yet; null where it cannot be told. */
+  lagBytes: number | null
+  replayedAt: string | null
+  device: string | null
+}
+
+/** Values of the last verification and of the databases' own state, never of settings. */
+export interface Copies {
+  objects: number
+  /** Destroyed on request; nothing of them lies anywhere. */
+  destroyed: number
+  sites: SiteCopies[]
+  /** Null where the databases are run by somebody else and cannot be seen. */
+  database: DatabaseCopy[] | null
+  drift: Shortcoming[]
+  measuredAt: string
+}
+
+export interface DurabilityReport {
+  format: 'yinxin.durability-report/1'
+  measurements: {
+    /** `YYYY-MM` in Asia/Shanghai. */
+    month: string
+    from: string
+    to: string
+    /** False: no service period of the agreement. */
+    wholeMonth: boolean
+    samples: number
+    devices: { failures: number; deviceMonths: number }
+    repairs: { count: number; p99Hours: number | null; maxHours: number | null; waiting: number }
+    detectHours: number
+    unverifiedHours: number | null
+    sites: { site: Site; devices: string[]; w: number; n: number }[]
+    sitesApart: 'seen' | 'declared' | 'unknown'
+    exposure: { objectHours: number; oneSiteHours: number }
+    keyCopies: { name: string; site: string; device: string | null }[] | null
+    rootKeyCopies: { copies: number; declared: boolean }
+    objects: { heldWholePeriod: number; held: number; lost: number; comparedAt: string | null }
+  }
+  assumptions: { afr: number; latentAfr: number; repairHours: number; siteLossPerYear: number }
+  failures: {
+    afr: number
+    basis: 'measured' | 'assumed'
+    measured: number | null
+    lower: number
+    upper: number | null
+    assumed: number
+  }
+  figures: {
+    u: number
+    windowHours: number
+    uPrime: number
+    latentWindowHours: number
+    latentUPrime: number
+    bySite: { site: string; devices: number; w: number; n: number; loss: number; nines: number | null }[]
+    disk: number
+    latent: number
+    site: number
+    key: number
+    rootKey: number
+    model: number
+    nines: number | null
+    actual: number | null
+  }
+  /** Loss per month of 1e-11: eleven nines. */
+  design: { limit: number; met: boolean }
+  /** Loss per month of 1e-10: one in 10,000,000,000 contracts. */
+  contract: { limit: number; met: boolean }
+  verdict: 'met' | 'not_met'
+  reasons: Shortcoming[]
+}
+
+/** The figure of the last thirty days until now. */
+export interface DurabilityNow {
+  createdAt: string
+  report: DurabilityReport
+}
+
+/** A report that was made of a month; corrections are new revisions. */
+export interface DurabilityReportSummary {
+  month: string
+  revision: number
+  createdAt: string
+  verdict: 'met' | 'not_met'
+  /** Of the report as JSON, which is also a leaf of the transparency log. */
+  sha256: string
+}
+
+/** What `GET /api/v1/durability/reports/{month}` answers, byte for byte as it stands in the log. */
+export interface PublishedDurabilityReport {
+  type: 'report.durability'
+  id: string
+  month: string
+  revision: number
+  createdAt: string
+  environment: Environment
+  report: DurabilityReport
+}

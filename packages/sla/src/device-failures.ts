@@ -34,8 +34,7 @@ export function estimateAfr(record: DeviceRecord, assumed = assumedAfr, confiden
   if (!Number.isSafeInteger(failures) || failures < 0 || !(deviceMonths >= 0))
     throw new RangeError('failures and device-months are counts from 0')
   const years = deviceMonths / 12
-  if (years === 0)
-    return { afr: assumed, basis: 'assumed', measured: null, lower: 0, upper: null, assumed }
+  if (years === 0) return { afr: assumed, basis: 'assumed', measured: null, lower: 0, upper: null, assumed }
   const upper = poissonMean(failures, 1 - confidence) / years
   const lower = failures === 0 ? 0 : poissonMean(failures - 1, confidence) / years
   const isTelling = upper < assumed || lower > assumed

@@ -91,11 +91,11 @@ export function reasonsOf(
       `Some replica was not read and verified for ${hours(measured.unverifiedHours ?? 0)} hours, in which silent damage stays unseen: lower YINXIN_SCRUB_HOURS, or let the scrub read faster.`,
     )
   if (figures.key > limit) {
-    if (measured.keyCopies === null)
+    if (measured.keyCopies === null || measured.keyCopies.some(({ device }) => device === null))
       say(
         'key_copies_unseen',
-        '密钥库由外部 PostgreSQL 保管，看不到其副本，按一份计：请使用内置数据库的副本，或由其运维方证明。',
-        'The key store is an outside PostgreSQL whose copies cannot be seen from here, so it counts as one: use the copies of the embedded database.',
+        '密钥库由外部 PostgreSQL 保管，看不到其副本位于哪些设备，按一份计：使用内置数据库的副本即可计入。',
+        'The key store is an outside PostgreSQL; on which devices its copies lie cannot be seen from here, so they count as one: copies of the embedded database are counted.',
       )
     else {
       const needed = devicesNeeded(figures.u, figures.uPrime, limit)

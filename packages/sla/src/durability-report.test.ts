@@ -111,7 +111,11 @@ it('sites that nothing shows to be apart are one: every object is lost with it',
 })
 
 it('failure rates: the prior until the count says more, in either direction', () => {
-  expect(estimateAfr({ failures: 0, deviceMonths: 0 })).toMatchObject({ afr: 0.02, basis: 'assumed', upper: null })
+  expect(estimateAfr({ failures: 0, deviceMonths: 0 })).toMatchObject({
+    afr: 0.02,
+    basis: 'assumed',
+    upper: null,
+  })
   // Rule of three: 150 device-years without a failure put the upper bound just below 2 %.
   expect(estimateAfr({ failures: 0, deviceMonths: 149 * 12 }).basis).toBe('assumed')
   const long = estimateAfr({ failures: 0, deviceMonths: 150 * 12 })

@@ -175,10 +175,12 @@ function figuresOf(
   const latent = worst(measured.sites.map((place) => siteLoss(place, latentU, latentUPrime).loss))
 
   const { objectHours, oneSiteHours } = measured.exposure
-  const f = measured.sitesApart === 'unknown' || objectHours === 0 ? 1 : Math.min(1, oneSiteHours / objectHours)
+  const f =
+    measured.sitesApart === 'unknown' || objectHours === 0 ? 1 : Math.min(1, oneSiteHours / objectHours)
   const site = (assumptions.siteLossPerYear / 12) * f
 
-  const keyDevices = new Set((measured.keyCopies ?? []).map(({ name, device }) => device ?? `? ${name}`)).size
+  // Copies on devices that cannot be seen may all lie on the same one.
+  const keyDevices = new Set((measured.keyCopies ?? []).map(({ device }) => device ?? '?')).size
   const key = keyDevices === 0 ? u : durability({ u, uPrime, w: keyDevices - 1, n: keyDevices }).loss
   // Copies in safes are not watched: what happens to one within the month is not noticed within the month.
   const rootKey = u ** measured.rootKeyCopies.copies

@@ -25,7 +25,8 @@ import { refuse } from './errors.ts'
 import { createLog } from './log.ts'
 import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
-import { latestCheckpoint, leafIndexes } from './log-store.ts'
+import { enqueueEntry, latestCheckpoint, leafIndexes } from './log-store.ts'
+import { createEntryProofs } from './entry-proofs.ts'
 
 export type { BundleRequest } from './bundle.ts'
 export { expectAppend } from './chain-store.ts'
@@ -158,6 +159,17 @@ export async function createEvidence(deps: EvidenceDeps) {
     },
 
     sealOlder,
+
+    /**
+     * Queues an entry of the platform itself, such as a report, in the transaction that makes it true; `subjectId` names
+     * it. Its proof is asked for afterwards, by whoever has the entry.
+     */
+    async enter(tx: Tx, subjectId: string, entry: Uint8Array): Promise<void> {
+      await enqueueEntry(tx, subjectId, entry)
+    },
+
+    /** The `.tlog-proof` of such an entry, which enters the log at the latest now. @throws `evidence_not_ready` */
+    proveEntry: createEntryProofs({ db: deps.db, log }),
 
     /** Deletes the openings of a destroyed contract (worker role); its chain stays, content-free. */
     forget: deleteDisclosures,

@@ -83,6 +83,8 @@ export interface StorageCore<T> extends Upkeep {
   destroyed(objectId: string): Promise<DestructionReport | undefined>
   /** Where the replicas of an object, or of all objects of a scope, lie. Verified times are those of the last scrub. */
   replicasOf(of: { objectId: string } | { scopeId: string }): Promise<ReplicaReport[]>
+  /** The failure domains with the devices on which they lie, asked of the disks where not known yet. */
+  places(): Promise<DomainStatus[]>
   /** Makes missing and bad replicas again; runs every minute by itself. `hasten` does not wait for another try. */
   repairDue(options?: { hasten?: boolean }): Promise<RepairSummary>
   /** Removes what was destroyed; runs every minute by itself. */
@@ -409,14 +411,19 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     return { ...found, complete: found.domains.every((one) => one.state === 'removed') }
   }
 
-  async function replicasOf(of: { objectId: string } | { scopeId: string }): Promise<ReplicaReport[]> {
-    const places = new Map<string, DomainStatus>()
+  async function places(): Promise<DomainStatus[]> {
+    const known: DomainStatus[] = []
     for (const domain of domains) {
-      const known = domain.status()
-      places.set(domain.name, known.deviceId === undefined ? await domain.examine() : known)
+      const status = domain.status()
+      known.push(status.deviceId === undefined ? await domain.examine() : status)
     }
+    return known
+  }
+
+  async function replicasOf(of: { objectId: string } | { scopeId: string }): Promise<ReplicaReport[]> {
+    const known = await places()
     return (await catalogue.replicaFacts(of)).map((facts) => {
-      const place = places.get(facts.domain)
+      const place = known.find(({ name }) => name === facts.domain)
       return {
         ...facts,
         ...(place === undefined ? {} : { site: place.site }),
@@ -442,6 +449,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     destroy,
     destroyed,
     replicasOf,
+    places,
     async repairDue({ hasten = false } = {}) {
       for (const domain of domains) await domain.examine()
       await quarantines.agree()

@@ -22,6 +22,12 @@ export type { DestructionReport, PutRequest, ReadOptions, ReplicaReport } from '
 export type { Domain, DomainStatus } from './domain.ts'
 export type { InventorySummary } from './inventory.ts'
 export {
+  createStorageMeasures,
+  type DomainShare,
+  type PlacementLook,
+  type StorageMeasures,
+} from './measures.ts'
+export {
   createStorageCommands,
   type DomainOverview,
   type FsckReport,
