@@ -284,30 +284,6 @@ export async function createApp({
     declared: config.declared,
     storageKind: config.buckets === undefined ? 'folders' : 'buckets',
   })
-  // The end of a contract, proven; it knows every room that holds a part of one.
-  const destruction = createDestruction({
-    db,
-    clock,
-    log,
-    jobs,
-    outbox,
-    kms,
-    storage,
-    ca,
-    timestamps,
-    audit,
-    evidence,
-    notifications,
-    accounts,
-    documents,
-    signTasks,
-    webhooks,
-    dbCopies,
-    environment,
-    baseUrl: config.baseUrl,
-    version: platformVersion,
-    ...config.destruction,
-  })
   const fasc = createFasc({
     db,
     clock,
