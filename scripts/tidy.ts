@@ -22,6 +22,7 @@ export const ROOM_ORDER = [
   'signing',
   'verification',
   'webhooks',
+  'portability',
   'custody',
   'destruction',
   'fasc',

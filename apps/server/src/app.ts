@@ -42,6 +42,8 @@ import {
 } from './notifications/notifications.ts'
 import { addOutboxRoute } from './notifications/routes.ts'
 import { createOutbox } from './outbox/outbox.ts'
+import { createImported, createPortability } from './portability/portability.ts'
+import { addPortabilityRoutes } from './portability/routes.ts'
 import { addSealRoutes } from './seals/routes.ts'
 import { createSealFont, createSeals } from './seals/seals.ts'
 import { addCeremonyRoutes } from './sign-tasks/ceremony-routes.ts'
@@ -227,7 +229,15 @@ export async function createApp({
     eventKeyAlgorithm: config.eventKeyAlgorithm,
     ...faults,
   })
-  const evidencePackage = createPackages({ db, evidence, ca, signTasks, environment })
+  const imported = createImported({ db, storage })
+  const evidencePackage = createPackages({
+    db,
+    evidence,
+    ca,
+    signTasks,
+    environment,
+    imported: imported.packageOf,
+  })
   const verification = createVerification({ ca, signTasks })
 
   // Towards the programs of customers.
@@ -265,6 +275,29 @@ export async function createApp({
     baseUrl: config.baseUrl,
     version: platformVersion,
     ...config.destruction,
+  })
+  destruction.register({ name: 'portability', end: portability.forget })
+  // Data that can leave, and what came from elsewhere.
+  const portability = createPortability({
+    db,
+    clock,
+    log,
+    jobs,
+    kms,
+    storage,
+    ca,
+    timestamps,
+    audit,
+    evidence,
+    notifications,
+    accounts,
+    seals,
+    documents,
+    evidencePackage,
+    environment,
+    baseUrl: config.baseUrl,
+    allowPrivate: config.mode === 'sandbox',
+    ...config.exports,
   })
   // What is promised of all that lies here, as figures.
   const custody = createCustody({
@@ -334,6 +367,7 @@ export async function createApp({
   addSigningRoutes({ http, signing, evidencePackage })
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
+  addPortabilityRoutes({ http, portability })
   addDestructionRoutes({ http, destruction })
   addCustodyRoutes({ http, custody })
   addFascRoutes({ http, fasc, log })
@@ -365,6 +399,7 @@ export async function createApp({
     evidencePackage,
     verification,
     webhooks,
+    portability,
     destruction,
     custody,
     fasc,
@@ -374,6 +409,7 @@ export async function createApp({
     async close() {
       await http.close()
       storage.endUpkeep()
+      portability.close()
       await jobs.stop()
       notifications.close()
       await documents.close()

@@ -81,6 +81,7 @@ export interface Config {
   codeBudgets: { perAddress: number; altogether: number }
   /** How long the content of a message is kept. */
   messagesKeptDays: number
+  exports: { keptMs: number; partBytes: number }
   /** How long destruction waits: for second thoughts, and for the other parties. */
   destruction: { coolingOffDays: number; noticeDays: number }
   identityBureau: GatewaySetting | undefined
@@ -378,6 +379,18 @@ export const settings = {
     zh: '已发送消息的内容保留天数；此后只保留发送记录，登录验证码的记录一并删除。',
     en: 'Days for which the content of a sent message is kept; afterwards only the record of sending stays, and of log-in codes nothing.',
   },
+  YINXIN_EXPORT_KEPT_DAYS: {
+    schema: wholeNumber(1, 90),
+    default: '7',
+    zh: '导出归档可下载的天数；此后销毁。',
+    en: 'Days for which the archive of an export can be downloaded; afterwards it is destroyed.',
+  },
+  YINXIN_EXPORT_PART_BYTES: {
+    schema: wholeNumber(65_536, 1_073_741_824),
+    default: '16777216',
+    zh: '导出归档的分块大小（字节）；每块有自己的哈希，可单独续传。写入对象存储时至少为 5 MiB。',
+    en: 'Size of a part of an export archive in bytes; each has a hash of its own and can be fetched by itself. Object storage wants at least 5 MiB.',
+  },
   YINXIN_DESTRUCTION_COOLING_DAYS: {
     schema: wholeNumber(0, 90),
     default: '7',
@@ -585,6 +598,10 @@ export function readConfig(
       altogether: value('YINXIN_CODES_PER_HOUR'),
     },
     messagesKeptDays: value('YINXIN_MESSAGES_KEPT_DAYS'),
+    exports: {
+      keptMs: value<number>('YINXIN_EXPORT_KEPT_DAYS') * 24 * 60 * 60_000,
+      partBytes: value<number>('YINXIN_EXPORT_PART_BYTES'),
+    },
     destruction: {
       coolingOffDays: value('YINXIN_DESTRUCTION_COOLING_DAYS'),
       noticeDays: value('YINXIN_DESTRUCTION_NOTICE_DAYS'),

@@ -5,10 +5,11 @@ import { createCustodyCommands } from './custody/custody.ts'
 import { createKeyCommands } from './kms/kms.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
+import { createPortabilityCommands } from './portability/portability.ts'
 import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name. */
-export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction' | 'custody'>, clock: Clock): OperatorCommands {
+export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody'>, clock: Clock): OperatorCommands {
   const { fsck, scrub, repair } = createStorageCommands({ storage: app.storage, clock })
   const keys = createKeyCommands(app.kms)
   const custody = createCustodyCommands(app.custody)
@@ -22,6 +23,7 @@ export function operatorCommands(app: Pick<App, 'storage' | 'kms' | 'destruction
     'keys-attest': keys.attest,
     custody: custody.status,
     'durability-report': custody.report,
+    ...createPortabilityCommands(app),
     ...createDestructionCommands(app.destruction),
   }
 }

@@ -76,6 +76,8 @@ export {
 export { encodeTlogProof, parseTlogProof, type TlogProof, verifyTlogProof } from './tlog-proof.ts'
 export { ARCHIVE, readZip, type ZipEntry, type ZipProblem, type ZipProblemCode } from './zip-read.ts'
 export { collectBytes, writeZip, type ZipContent, type ZipInput } from './zip-write.ts'
+export { documentPath } from './bundle-layout.ts'
+export { parseManifest } from './bundle-layout.ts'
 export type { IssuedLeaf, Manifest, ManifestDocument, ManifestEntry } from './bundle-layout.ts'
 export {
   type BundleDocument,

@@ -68,6 +68,8 @@ export interface Documents {
     tenantId: string,
     fileIds: readonly string[],
   ): Promise<{ fileId: string; objectId: string }[]>
+  /** Writes a file that came with an import and is stored already (worker role). */
+  adopt(tx: Tx, tenantId: string, file: FileDetails): Promise<void>
   /** Largest content taken, in bytes. */
   readonly limitBytes: number
   close(): Promise<void>
@@ -141,6 +143,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
   return {
     limitBytes,
     file,
+    adopt: insertFile,
     forget: forgetFiles,
 
     async receive(caller, input, finish) {

@@ -42,6 +42,10 @@ export interface BundleRequest {
   mayOpen: (disclosure: Disclosure) => boolean
   /** Only this party's key opens the commitments; any key that lives when not said. */
   partyId?: string
+  /** Only so many events: the task as it was at an earlier moment. */
+  eventCount?: number
+  /** An export keeps the documents beside the package. */
+  parts?: 'all' | 'without-documents'
 }
 
 const EVENTS_MAX = 50_000
@@ -57,7 +61,7 @@ export function createBundles({ db, clock, log, keys }: BundleDeps) {
   /** 1. integrate, 2. collect and prove, 3. bind the manifest to the log, 4. stream. */
   return async function bundle(request: BundleRequest): Promise<AsyncIterable<Uint8Array>> {
     await log.integrate()
-    const collected = await db.work((tx) => collect(tx, request.taskId))
+    const collected = await db.work((tx) => collect(tx, request.taskId, request.eventCount ?? EVENTS_MAX))
     const disclosures = await openOpenings(keys, request.taskId, collected.openings, request.partyId)
     const prepared = prepareBundle({
       taskId: request.taskId,
@@ -82,11 +86,11 @@ export function createBundles({ db, clock, log, keys }: BundleDeps) {
     const proof = await db.work((tx) =>
       proveIssue(tx, request.taskId, prepared.issuedEntry, collected.checkpoint.size),
     )
-    return writeBundle(prepared, proof)
+    return writeBundle(prepared, proof, request.parts)
   }
 
-  async function collect(tx: Tx, taskId: string) {
-    const rows = await readEvents(tx, taskId, 0, EVENTS_MAX)
+  async function collect(tx: Tx, taskId: string, eventCount: number) {
+    const rows = await readEvents(tx, taskId, 0, Math.min(eventCount, EVENTS_MAX))
     const events = rows.map((row): EvidenceEvent => parseEvent(Buffer.from(row.entry, 'utf8')))
     const indexes = await leafIndexes(tx, taskId)
     const places = events.map((event) => indexes.get(event.seq))

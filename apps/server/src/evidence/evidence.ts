@@ -9,6 +9,8 @@ import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
+import { type AdoptedChain, adoptChain } from './adoption.ts'
+import { createAttest } from './attest.ts'
 import { createBundles } from './bundle.ts'
 import {
   claimOpenOpenings,
@@ -189,6 +191,11 @@ export async function createEvidence(deps: EvidenceDeps) {
         return { entry: row.entry, proof: encodeTlogProof({ index, hashes, checkpoint: checkpoint.note }) }
       })
     },
+
+    attest: createAttest({ db: deps.db, log }),
+
+    /** Keeps the verified chain of a contract that was signed elsewhere; its log is another one (worker role). */
+    adopt: (tx: Tx, chain: AdoptedChain): Promise<void> => adoptChain(deps.kms, tx, chain),
 
     /** The newest signed checkpoint of the log; null while it is empty. */
     async checkpoint(): Promise<string | null> {

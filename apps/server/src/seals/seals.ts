@@ -73,6 +73,8 @@ export interface Seals extends Grants {
     finish?: (tx: Tx, seal: SealWithScenes) => Promise<void>,
   ): Promise<SealWithScenes>
   setStatus(caller: Caller, sealId: string, status: 'active' | 'disabled'): Promise<SealWithScenes>
+  /** The picture as SVG for its owner's own export; the caller has checked who asks. */
+  pictureOf(tx: Tx, tenantId: string, sealId: string): Promise<string | undefined>
   /** The picture as SVG, for those who may use the seal. */
   svg(caller: Caller, sealId: string): Promise<string>
   /** A seal by its owner; for rooms that hold the owner's right already. */
@@ -253,6 +255,11 @@ export function createSeals(deps: SealsDeps): Seals {
         if (seal === undefined) throw refuse('seal_not_found')
         return seal
       })
+    },
+
+    async pictureOf(tx, tenantId, sealId) {
+      const row = await store.sealedPictures(tx, tenantId, sealId)
+      return row && kms.openSecret(svgLabel(row.id), row.svg_sealed).toString('utf8')
     },
 
     async svg(caller, sealId) {

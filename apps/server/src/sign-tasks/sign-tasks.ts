@@ -49,6 +49,7 @@ import { createTransition } from './transition.ts'
 import { summaryOf, taskView } from './views.ts'
 
 export { requireAccess } from './access.ts'
+export { type AdoptedTask, adoptTask } from './adoption.ts'
 export { type Author, authorActor } from './author.ts'
 export { type Admitted, actorAuthor, signCodeKey } from './ceremony.ts'
 export { consentText } from './consent.ts'

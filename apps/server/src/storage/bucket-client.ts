@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import type { LookupFunction } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
@@ -93,6 +94,8 @@ export interface BucketClient {
 export function createBucketClient(
   address: BucketAddress,
   timing: BucketTiming = defaultBucketTiming,
+  /** Resolves the name of the server; for buckets of customers, whose addresses are checked. */
+  lookup?: LookupFunction,
 ): BucketClient {
   const { bucket: Bucket } = address
   const calls: Record<string, number> = {}
@@ -107,8 +110,8 @@ export function createBucketClient(
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: Math.min(5_000, timing.requestTimeoutMs),
-      httpAgent: { keepAlive: true, maxSockets: 64 },
-      httpsAgent: { keepAlive: true, maxSockets: 64 },
+      httpAgent: { keepAlive: true, maxSockets: 64, ...(lookup && { lookup }) },
+      httpsAgent: { keepAlive: true, maxSockets: 64, ...(lookup && { lookup }) },
     },
   })
 

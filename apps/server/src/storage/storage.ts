@@ -16,6 +16,8 @@ import { createPgCatalogue } from './pg-catalogue.ts'
 import type { KeyPresent } from './reconcile.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
+export { type BucketClient, createBucketClient, type UploadedPart } from './bucket-client.ts'
+export { BucketError } from './bucket-errors.ts'
 export { type BucketSite, openBucketSites } from './bucket-sites.ts'
 export type { OpenFinding, RepairTime, ScrubPass, StoredObject } from './catalogue.ts'
 export type { DestructionReport, PutRequest, ReadOptions, ReplicaReport } from './core.ts'

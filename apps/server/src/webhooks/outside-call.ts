@@ -73,6 +73,22 @@ export async function callOutside(call: OutsideRequest): Promise<OutsideAnswer> 
   })
 }
 
+/** Refuses an address that leads where customers' addresses may not lead. @throws as {@link callOutside} */
+export async function requireOutside(address: string, allowPrivate: boolean): Promise<void> {
+  const url = readUrl(address)
+  await resolve(url.hostname.replace(/^\[|\]$/g, ''), allowPrivate, AbortSignal.timeout(10_000))
+}
+
+/** Name resolution for clients that connect by themselves: every connection goes to an address that was checked. */
+export function outsideLookup(allowPrivate: boolean): LookupFunction {
+  return (name, options, done) => {
+    resolve(name, allowPrivate, AbortSignal.timeout(10_000)).then(
+      (place) => (options.all ? done(null, [place]) : done(null, place.address, place.family)),
+      (error: Error) => done(error, '', 0),
+    )
+  }
+}
+
 /** Reads at most so many bytes of an answer as text, and lets go of the rest. */
 export async function readHead(answer: OutsideAnswer, maxBytes: number): Promise<string> {
   const parts: Uint8Array[] = []

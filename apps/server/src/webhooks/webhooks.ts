@@ -18,7 +18,7 @@ import * as store from './store.ts'
 import type { CallbackStatus, CallbackStyle } from './tables.ts'
 
 export { fascSignature } from './fasc-signature.ts'
-export { callOutside, type OutsideAnswer } from './outside-call.ts'
+export { callOutside, type OutsideAnswer, outsideLookup, requireOutside } from './outside-call.ts'
 export type { CallbackStatus, CallbackStyle } from './tables.ts'
 
 export interface NewCallback {

@@ -1,0 +1,162 @@
+/** What operators do on the machine itself: exports into a folder or a file, and imports. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { parsePem } from '@yinxin/pki'
+import { readTar, type TarDamage } from '@yinxin/evidence'
+import { z } from 'zod'
+import type { Accounts } from '#src/accounts/accounts.ts'
+import { refuse } from './errors.ts'
+import type { ImportCall } from './import.ts'
+import type { Portability } from './portability.ts'
+
+const exportOptions = z.object({
+  corp: z.string(),
+  to: z.string(),
+  since: z.coerce.date().optional(),
+  /** Goes on with an export that was begun before. */
+  exportId: z.uuid().optional(),
+  /** A folder with plain files, or one archive. */
+  form: z.enum(['folder', 'archive']),
+  lang: z.enum(['zh', 'en']).default('zh'),
+})
+
+const importOptions = z.object({
+  path: z.string(),
+  corp: z.string(),
+  intoOther: z.boolean().optional(),
+  trustPem: z.array(z.string()).optional(),
+  logKeys: z.array(z.string()).optional(),
+})
+
+/** Progress is told this often. */
+const TOLD_MS = 1000
+
+type Command = (options: Record<string, unknown>, call: ImportCall) => Promise<unknown>
+
+export function createPortabilityCommands({
+  portability,
+  accounts,
+}: {
+  portability: Portability
+  accounts: Pick<Accounts, 'corpByCreditCode'>
+}): { export: Command; import: Command } {
+  return {
+    async export(given, call) {
+      const options = exportOptions.parse(given)
+      const corp = (await accounts.corpByCreditCode(options.corp))?.id ?? options.corp
+      const begun =
+        options.exportId === undefined
+          ? await portability.createFor(
+              corp,
+              options.since === undefined ? {} : { since: options.since },
+              options.lang,
+            )
+          : await portability.statusOf(options.exportId)
+      // Beside the jobs of a running server; in an installation opened for this command nobody else would.
+      for (;;) {
+        call.signal.throwIfAborted()
+        const now = await portability.statusOf(begun.id)
+        call.report({ step: 'collect', exportId: now.id, ...now.progress, bytes: now.sizeBytes })
+        if (now.status === 'ready') break
+        if (now.status !== 'queued' && now.status !== 'collecting')
+          throw refuse('export_over', { status: now.status })
+        const untilMs = performance.now() + TOLD_MS
+        await portability.workOn(begun.id, () => call.signal.aborted || performance.now() > untilMs)
+      }
+      const archive = await portability.archiveFor(begun.id)
+      const to = resolve(options.to)
+      const written =
+        options.form === 'archive'
+          ? await writeArchive(archive, to, call)
+          : await writeFolder(archive.read(0, archive.sizeBytes), to, call)
+      const { counts, snapshotAt, manifestSha256 } = await portability.statusOf(begun.id)
+      return { exportId: begun.id, to, snapshotAt, manifestSha256, counts, ...written }
+    },
+
+    async import(given, call) {
+      const { path, corp, intoOther, trustPem, logKeys } = importOptions.parse(given)
+      return await portability.importer(
+        {
+          path: resolve(path),
+          corp,
+          ...(intoOther === undefined ? {} : { intoOther }),
+          ...(trustPem === undefined
+            ? {}
+            : { trust: trustPem.flatMap((pem) => parsePem(pem, 'CERTIFICATE')) }),
+          ...(logKeys === undefined ? {} : { logKeys }),
+        },
+        call,
+      )
+    },
+  }
+}
+
+/** Goes on at the end of what is there already: an archive never changes. */
+async function writeArchive(
+  archive: { sizeBytes: number; read(from: number, to: number): AsyncIterable<Uint8Array> },
+  to: string,
+  call: ImportCall,
+): Promise<{ bytes: number }> {
+  await mkdir(dirname(to), { recursive: true })
+  const partial = `${to}.part`
+  const file = await open(partial, 'a', 0o600)
+  try {
+    let { size: at } = await file.stat()
+    for await (const chunk of archive.read(Math.min(at, archive.sizeBytes), archive.sizeBytes)) {
+      call.signal.throwIfAborted()
+      await file.writeFile(chunk)
+      at += chunk.length
+      call.report({ step: 'write', bytes: at })
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(partial, to)
+  return { bytes: archive.sizeBytes }
+}
+
+/** Every entry as a file of its own. A file that is there with the same bytes is left as it is. */
+async function writeFolder(
+  archive: AsyncIterable<Uint8Array>,
+  to: string,
+  call: ImportCall,
+): Promise<{ files: number; bytes: number }> {
+  const damage: TarDamage[] = []
+  let files = 0
+  let bytes = 0
+  for await (const entry of readTar(archive, (one) => void damage.push(one))) {
+    call.signal.throwIfAborted()
+    const path = join(to, ...entry.path.split('/'))
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const partial = `${path}.part`
+    const file = await open(partial, 'w', 0o600)
+    const hash = createHash('sha256')
+    try {
+      for await (const chunk of entry.content) {
+        hash.update(chunk)
+        await file.writeFile(chunk)
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    const there = await stat(path).catch(() => undefined)
+    if (there !== undefined && (await sha256Of(path)) !== hash.digest('hex'))
+      throw refuse('import_unreadable', { path, problem: 'there is another file of this name' })
+    await rename(partial, path)
+    files += 1
+    bytes += entry.sizeBytes
+    call.report({ step: 'write', files, bytes })
+  }
+  if (damage.length > 0) throw new Error('the archive that was written here does not read back')
+  return { files, bytes }
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
+  return hash.digest('hex')
+}
