@@ -25,6 +25,7 @@ export const ROOM_ORDER = [
   'portability',
   'custody',
   'destruction',
+  'sla',
   'fasc',
   'sandbox',
   'web',

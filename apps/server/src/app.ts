@@ -52,6 +52,9 @@ import { createSignTasks } from './sign-tasks/sign-tasks.ts'
 import { createPackages } from './signing/package.ts'
 import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashHook, createSigning } from './signing/signing.ts'
+import { measureEdge } from './sla/edge-routes.ts'
+import { addSlaRoutes } from './sla/routes.ts'
+import { createMeter, createSla, watchCertificates, watchSigning } from './sla/sla.ts'
 import { createStorage, defaultSites, openBucketSites } from './storage/storage.ts'
 import { addTimestampRoutes } from './timestamps/routes.ts'
 import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
@@ -182,6 +185,9 @@ export async function createApp({
     ],
   })
 
+  // What is done is counted where it is done, for the promise of availability.
+  const meter = createMeter(clock)
+
   // The heart: files, tasks, the act of signing, and what strangers may check.
   const documents = createDocuments({
     db,
@@ -218,7 +224,7 @@ export async function createApp({
     outbox,
     kms,
     storage,
-    ca,
+    ca: watchCertificates(meter, ca),
     timestamps,
     evidence,
     accounts,
@@ -226,6 +232,7 @@ export async function createApp({
     seals,
     signTasks,
     font,
+    watch: (tenantId, work) => watchSigning(meter, tenantId, work),
     eventKeyAlgorithm: config.eventKeyAlgorithm,
     ...faults,
   })
@@ -337,6 +344,17 @@ export async function createApp({
 
   destruction.register({ name: 'fasc', ...fasc.destruction })
 
+  const sla = await createSla({
+    db,
+    clock,
+    log,
+    jobs,
+    kms,
+    meter,
+    dataDir: config.dataDir,
+    probeApps: config.sla.probeApps,
+  })
+
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
     baseUrl: config.baseUrl,
@@ -350,6 +368,12 @@ export async function createApp({
       open: async (label, sealed) => kms.openSecret(label, sealed),
     },
   })
+  const edge = measureEdge({
+    http,
+    meter,
+    taggedApps: [...config.sla.probeApps, ...config.sla.loadTestApps],
+  })
+  sla.onSweep(edge.sweep)
   addHealthRoutes(http, {
     database: () => db.work(async () => true),
     keys: () => keysDb.work(async () => true),
@@ -371,6 +395,7 @@ export async function createApp({
   addDestructionRoutes({ http, destruction })
   addCustodyRoutes({ http, custody })
   addFascRoutes({ http, fasc, log })
+  addSlaRoutes({ http, sla })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
   for (const [name, room] of Object.entries({ http, accounts, identity, notifications })) {
@@ -403,6 +428,7 @@ export async function createApp({
     destruction,
     custody,
     fasc,
+    sla,
     environment,
     http,
     /** In reverse: requests end first, then jobs, then what both stand on. */
@@ -411,6 +437,7 @@ export async function createApp({
       storage.endUpkeep()
       portability.close()
       await jobs.stop()
+      await sla.flush.stop()
       notifications.close()
       await documents.close()
       await storage.close()

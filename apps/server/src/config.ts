@@ -99,6 +99,8 @@ export interface Config {
   callbackRetryMs: number[]
   /** Calls of one app to one interface of the compatible API. */
   fascCallsPerSecond: number
+  /** Apps of the operator's own probes, and of load tests: what they ask for is no traffic. */
+  sla: { probeApps: string[]; loadTestApps: string[] }
   allowSimulators: boolean
   logLevel: string
 }
@@ -455,6 +457,16 @@ export const settings = {
     zh: '兼容接口（/api/v5）中每个应用对每个接口每秒的调用次数上限（按进程计）。',
     en: 'Calls per second of one app to one interface of the compatible API (/api/v5), counted per process.',
   },
+  YINXIN_SLA_PROBE_APPS: {
+    schema: list,
+    zh: '运营者自己的探测程序所用的 appId，以逗号分隔；它们的请求不计入流量，它们报告的结果在没有流量的分钟里作数（SLA 3.8）。',
+    en: 'App ids of the operator’s own probes, separated by commas: their requests are no traffic, and what they report counts in minutes without any (SLA 3.8).',
+  },
+  YINXIN_SLA_LOAD_TEST_APPS: {
+    schema: list,
+    zh: '压力测试所用的 appId，以逗号分隔；它们的请求不计入可用性。',
+    en: 'App ids of load tests, separated by commas: their requests do not count towards availability.',
+  },
   YINXIN_ALLOW_SIMULATORS: {
     schema: z.enum(['0', '1']).transform((value) => value === '1'),
     default: '0',
@@ -615,6 +627,10 @@ export function readConfig(
     workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
     callbackRetryMs: value('YINXIN_CALLBACK_RETRY_SECONDS'),
     fascCallsPerSecond: value('YINXIN_FASC_CALLS_PER_SECOND'),
+    sla: {
+      probeApps: value<string[] | undefined>('YINXIN_SLA_PROBE_APPS') ?? [],
+      loadTestApps: value<string[] | undefined>('YINXIN_SLA_LOAD_TEST_APPS') ?? [],
+    },
     allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
     logLevel: value('YINXIN_LOG_LEVEL'),
   }

@@ -385,6 +385,127 @@ export interface VerificationReport {
   }[]
 }
 
+// ——— service level ———
+
+export type SlaService = 'frontend' | 'backend' | 'upload' | 'signing' | 'certificate'
+
+export interface SlaVerdict {
+  totalMinutes: number
+  maintenanceMinutes: number
+  downMinutes: number
+  /** up / (up + down), not rounded; null when the whole month was maintenance. */
+  availability: number | null
+  pass: boolean
+  /** Not cut at the month's edges; `to` is the minute after the last. */
+  runs: { from: string; to: string; minutes: number }[]
+  /** Minutes of the month of which something is known. */
+  knownMinutes: number
+  /** Whole minutes that the month may be down. */
+  allowedDownMinutes: number
+}
+
+export interface SlaServiceMonth {
+  service: SlaService
+  /** 0 while the month is open. */
+  revision: number
+  verdict: SlaVerdict
+}
+
+export interface SlaTenantMonth {
+  month: string
+  timeZone: string
+  /** Every service has its closing revision. */
+  closed: boolean
+  /** False for the month in which measuring began: it is shown, and no service period. */
+  servicePeriod: boolean
+  services: SlaServiceMonth[]
+}
+
+export interface SlaMonth extends SlaTenantMonth {
+  revisions: {
+    service: SlaService
+    revision: number
+    reason: string
+    madeBy: string
+    madeAt: string
+    downMinutes: number
+    availability: number | null
+  }[]
+}
+
+export interface SlaMaintenance {
+  id: string
+  services: SlaService[]
+  from: string
+  /** The minute after its last, as announced. */
+  to: string
+  textZh: string
+  textEn: string
+  announcedAt: string
+  withdrawnAt: string | null
+}
+
+/** Why a minute counted as it did. */
+export interface SlaMinute {
+  service: SlaService
+  minute: string
+  revision: number
+  state: 'good' | 'bad' | 'maintenance' | 'unknown'
+  counted: 'down' | 'up' | 'excluded'
+  /** Where its figures come from; null while nothing is known. */
+  source: 'correction' | 'traffic' | 'probe' | 'nothing' | null
+  valid: number
+  ok: number
+  run: { from: string; to: string; minutes: number } | null
+  /** What people's requests came to; `late` and `rejected` ones are not among the others. */
+  traffic: {
+    ok: number
+    errors: number
+    slow: number
+    broken: number
+    excluded: number
+    late: number
+    rejected: number
+  }
+  probes: {
+    vantage: string
+    official: boolean
+    ok: boolean
+    latencyMs: number
+    detail: string | null
+    late: boolean
+    rejected: boolean
+  }[]
+  /** Server processes that say they lived through it. */
+  processes: number
+  maintenance: SlaMaintenance[]
+}
+
+export interface SlaProbeReport {
+  /** Where the probe stands, in the words of who runs it. */
+  vantage: string
+  /** By its own clock, when it sends this. */
+  sentAt: string
+  results: {
+    /** A UUID; a result sent twice counts once. */
+    id: string
+    service: SlaService
+    at: string
+    ok: boolean
+    latencyMs: number
+    detail?: string
+  }[]
+}
+
+export interface SlaProbeAnswer {
+  /** False for a customer's own probe: it is shown beside the operator's. */
+  official: boolean
+  /** False when the clock of the probe is off. */
+  accepted: boolean
+  /** Services that nobody used in the minute that ended last: there the probes must speak. */
+  quiet: SlaService[]
+}
+
 // ——— sandbox ———
 
 export interface OutboxMessage {

@@ -24,6 +24,8 @@ export interface GateRequest {
   path: string
   /** The call that gets a token cannot carry one. */
   isTokenCall: boolean
+  /** Told who it is, once that is certain. */
+  onCaller?: (caller: FascCaller) => void
 }
 
 export type Gate = ReturnType<typeof createGate>
@@ -94,7 +96,9 @@ export function createGate(deps: {
       const token = request.header('X-FASC-AccessToken')
       if (!request.isTokenCall && !(await deps.tokens.isValid(appId, token)))
         throw refuse('fasc_token_invalid')
-      return { kind: 'app', appId, subjectId: app.subjectId, environment: app.environment }
+      const caller = { kind: 'app' as const, appId, subjectId: app.subjectId, environment: app.environment }
+      request.onCaller?.(caller)
+      return caller
     },
   }
 }

@@ -29,6 +29,10 @@ export function addFascRoutes({ http, fasc, log }: { http: Http; fasc: Fasc; log
       const data = await fasc.call(pathOf(request), {
         header: (name) => headerOf(request, name),
         bizContent: contentOf(request),
+        // For the log and the meter.
+        onCaller: (caller) => {
+          request.caller = caller
+        },
       })
       return await send(reply, 200, { code: SUCCESS, msg: '请求成功', data })
     }

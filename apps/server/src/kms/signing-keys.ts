@@ -6,7 +6,7 @@ import type { KeyDriver } from './driver.ts'
 import { isClosedVersion, type KeyStore, type SigningKeyRow } from './store.ts'
 
 /** The platform's own signing keys; each has one purpose and is never used for another. */
-export type SigningKeyName = 'ca-root' | 'ca-issuing' | 'tsa' | 'log' | 'platform-seal'
+export type SigningKeyName = 'ca-root' | 'ca-issuing' | 'tsa' | 'log' | 'platform-seal' | 'sla'
 
 /** A handle: it signs, and the key behind it cannot be reached. */
 export type KeptSigner = Signer & { readonly keyId: string }

@@ -67,6 +67,8 @@ export interface SigningDeps {
   font: () => Promise<Font>
   /** Of the key and certificate made for each act. */
   eventKeyAlgorithm: EventKeyAlgorithm
+  /** Sees every signature that is made without a request. */
+  watch?: <T>(tenantId: string, work: () => Promise<T>) => Promise<T>
   crash?: CrashHook
   leaseMs?: number
 }
@@ -95,6 +97,7 @@ export function createSigning(deps: SigningDeps) {
   const { db, clock, signTasks, seals } = deps
   const act = createAct({ ...deps, prepare: createPreparer() })
   const crash = deps.crash ?? noCrash
+  const watch = deps.watch ?? ((_tenantId, work) => work())
   let notice: Appearance | null = null
 
   deps.outbox.subscribe(
@@ -240,26 +243,28 @@ export function createSigning(deps: SigningDeps) {
     const fields = all.filter((field) => field.actor_id === actorId)
     const subjectId = actor.subject_id
     const author: Author = { kind: 'actor', actorId, subjectId, name: actor.name }
-    await act.perform({
-      taskId,
-      tenantId: task.row.tenant_id,
-      actorId,
-      author,
-      personId: null,
-      certified: { kind: 'corp', name: actor.name, ...(await corpIdentifier(subjectId)) },
-      will: { kind: 'free-sign', businessId },
-      documents: coveredDocuments(task, fields).map(({ id, sha256 }) => ({ documentId: id, sha256 })),
-      marks: await marksOf(task, fields, await seals.appearance(subjectId, sealId)),
-      record: (tx) =>
-        seals.recordUse(tx, {
-          sealId,
-          subjectId,
-          caller: { kind: 'system', duty: 'free-sign' },
-          taskId,
-          actorId,
-          businessId,
-        }),
-    })
+    await watch(task.row.tenant_id, async () =>
+      act.perform({
+        taskId,
+        tenantId: task.row.tenant_id,
+        actorId,
+        author,
+        personId: null,
+        certified: { kind: 'corp', name: actor.name, ...(await corpIdentifier(subjectId)) },
+        will: { kind: 'free-sign', businessId },
+        documents: coveredDocuments(task, fields).map(({ id, sha256 }) => ({ documentId: id, sha256 })),
+        marks: await marksOf(task, fields, await seals.appearance(subjectId, sealId)),
+        record: (tx) =>
+          seals.recordUse(tx, {
+            sealId,
+            subjectId,
+            caller: { kind: 'system', duty: 'free-sign' },
+            taskId,
+            actorId,
+            businessId,
+          }),
+      }),
+    )
   }
 
   async function marksOf(
