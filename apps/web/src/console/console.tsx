@@ -19,6 +19,7 @@ import { VerifyPanel } from './verify.tsx'
 import '../style/console.css'
 
 const TaskPage = lazy(() => import('./task.tsx').then((m) => ({ default: m.TaskPage })))
+const CustodyPage = lazy(() => import('./custody.tsx').then((m) => ({ default: m.CustodyPage })))
 const NewTaskPage = lazy(() => import('./new-task.tsx').then((m) => ({ default: m.NewTaskPage })))
 
 const places: { to: string; icon: IconName; word: WordKey }[] = [
@@ -27,6 +28,7 @@ const places: { to: string; icon: IconName; word: WordKey }[] = [
   { to: '/seals', icon: 'seal', word: 'navSeals' },
   { to: '/corp', icon: 'company', word: 'navCorp' },
   { to: '/console/verify', icon: 'shield', word: 'navVerify' },
+  { to: '/custody', icon: 'globe', word: 'navCustody' },
   { to: '/developer', icon: 'code', word: 'navDeveloper' },
 ]
 
@@ -78,6 +80,7 @@ export function Console() {
               <Route path="/seals" element={<SealsPage />} />
               <Route path="/corp" element={<CorpPage />} />
               <Route path="/console/verify" element={<VerifyPanel />} />
+              <Route path="/custody" element={<CustodyPage />} />
               <Route path="/developer" element={<DeveloperPage />} />
               <Route path="*" element={<NotFound />} />
             </Routes>

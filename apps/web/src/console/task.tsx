@@ -13,10 +13,11 @@ import { Sheet } from '../design/sheet.tsx'
 import { formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
 import { useIdentity } from './page.tsx'
+import { CopiesTab } from './custody.tsx'
 import { DocumentPane } from './document-pane.tsx'
 import { EvidenceTab, ProgressTab } from './task-events.tsx'
 
-type Tab = 'progress' | 'evidence' | 'facts'
+type Tab = 'progress' | 'evidence' | 'copies' | 'facts'
 
 export function TaskPage() {
   const { t } = useWords()
@@ -44,6 +45,7 @@ export function TaskPage() {
   const tabs: { id: Tab; word: string }[] = [
     { id: 'progress', word: t('taskTabProgress') },
     { id: 'evidence', word: t('taskTabEvidence') },
+    { id: 'copies', word: t('taskTabCopies') },
     { id: 'facts', word: t('taskTabFacts') },
   ]
   return (
@@ -70,6 +72,7 @@ export function TaskPage() {
         <div id="task-tab" role="tabpanel" aria-labelledby={`tab-${tab}`}>
           {tab === 'progress' && <ProgressTab task={task.data} />}
           {tab === 'evidence' && <EvidenceTab task={task.data} />}
+          {tab === 'copies' && <CopiesTab task={task.data} />}
           {tab === 'facts' && <Facts task={task.data} />}
         </div>
       </section>

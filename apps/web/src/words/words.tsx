@@ -1,13 +1,14 @@
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useState } from 'react'
 import { ceremonyWords } from './ceremony.ts'
 import { consoleWords } from './console.ts'
+import { custodyWords } from './custody.ts'
 import { generalWords } from './general.ts'
 
 /**
  * Every text of the product, Chinese beside English in one tuple: a missing translation is a type
  * error, and whoever changes one sentence sees the other.
  */
-export const dictionary = { ...generalWords, ...ceremonyWords, ...consoleWords }
+export const dictionary = { ...generalWords, ...ceremonyWords, ...consoleWords, ...custodyWords }
 
 export type Language = 'zh' | 'en'
 export type WordKey = keyof typeof dictionary
