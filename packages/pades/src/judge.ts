@@ -9,6 +9,7 @@ import {
   problemTexts,
   type SignedData,
   type Sm2Identity,
+  type TimestampVerification,
   validatePath,
   verifySignedData,
   verifyTimestampToken,
@@ -21,12 +22,17 @@ import {
   type SignatureReport,
   type SignatureStatus,
 } from './report.ts'
+import { type CarriedEvidence, readableCrls, revocationProblem } from './revoked.ts'
 
 export interface TrustOptions {
   readonly anchors: readonly Certificate[] | undefined
   readonly at: Date | undefined
   /** Of SM2 signers, when it is not the standard one. */
   readonly sm2: { readonly sm2Identity?: Sm2Identity }
+  /** What the file carries about chains and revocation. */
+  readonly evidence: CarriedEvidence
+  /** When a later document timestamp proves that what is judged existed. */
+  readonly proven?: Date | undefined
 }
 
 /** What the cryptography says about one signature, before looking at later revisions. */
@@ -71,7 +77,7 @@ export function judgeSignature(
   if (signedData.signers.length > 1) problems.push(pdfProblem('several_signers'))
   const timestamp = judgeTimestamp(cms, trust, problems)
   const claimedTime = claimed ?? signedData.signers[0]?.signingTime ?? null
-  const trusted = judgeTrust(cms, signedData, trust, timestamp ?? trust.at ?? claimedTime, problems)
+  const trusted = judgeTrust(cms, signedData, trust, timestamp, claimedTime, problems)
   const cades = subFilter === 'ETSI.CAdES.detached'
   const tokens = (signedData.signers[0]?.timestampTokens.length ?? 0) > 0
   return {
@@ -100,18 +106,20 @@ export function judgeDocumentTimestamp(
     {
       allowZeroPadding: true,
       ...trust.sm2,
-      ...(trust.anchors ? { anchors: trust.anchors } : {}),
+      ...withAnchors(trust),
       ...(trust.at ? { at: trust.at } : {}),
     },
   )
   const problems = result.problems.map(fromPki)
+  const revoked = revocationOf(result, trust, trust.proven)
+  if (revoked) problems.push(revoked)
   return {
     status: statusOf(problems),
     problems,
-    trusted: trust.anchors ? (result.path?.ok ?? false) : null,
+    trusted: trust.anchors ? (result.path?.ok ?? false) && !revoked : null,
     certificate: result.signerCertificate,
     certificates: result.token ? ordered(result.signerCertificate, result.token.signedData) : [],
-    timestamp: result.ok ? (result.genTime ?? null) : null,
+    timestamp: result.ok && !revoked ? (result.genTime ?? null) : null,
     claimedTime: result.genTime ?? null,
     level: null,
     digestAlgorithm: result.token?.messageImprint.algorithm ?? null,
@@ -150,16 +158,18 @@ function judgeTimestamp(cms: CmsVerification, trust: TrustOptions, problems: Pro
     const result = verifyTimestampToken(
       token,
       { content: info?.signature ?? new Uint8Array(0) },
-      { ...trust.sm2, ...(trust.anchors ? { anchors: trust.anchors } : {}) },
+      { ...trust.sm2, ...withAnchors(trust) },
     )
-    if (result.ok && result.genTime) {
+    const revoked = revocationOf(result, trust, trust.proven)
+    if (result.ok && result.genTime && !revoked) {
       if (!earliest || result.genTime < earliest) earliest = result.genTime
       continue
     }
-    const untrusted = trust.anchors !== undefined && result.path?.ok === false
+    const untrusted = revoked !== undefined || (trust.anchors !== undefined && result.path?.ok === false)
     const particulars = result.problems
       .filter(({ severity }) => severity === 'error')
       .map(({ message }) => message)
+    if (revoked) particulars.push(revoked.message)
     // A token that does not hold proves no time, and the signature is judged without it (EN 319 102-1 §5.5.4).
     problems.push(
       pdfProblem(untrusted ? 'timestamp_untrusted' : 'timestamp_invalid', 'warning', particulars.join(' ')),
@@ -168,11 +178,27 @@ function judgeTimestamp(cms: CmsVerification, trust: TrustOptions, problems: Pro
   return earliest
 }
 
+const withAnchors = ({ anchors, evidence }: TrustOptions) =>
+  anchors ? { anchors, intermediates: evidence.certificates } : {}
+
+/** Whether the file says that the authority of a timestamp was revoked. */
+function revocationOf(
+  { signerCertificate, token }: TimestampVerification,
+  { anchors, evidence, sm2 }: TrustOptions,
+  proven: Date | undefined,
+): Problem | undefined {
+  if (!anchors || !signerCertificate) return undefined
+  const more = token?.signedData.certificates ?? []
+  const question = { leaf: signerCertificate, more, anchors, evidence, proven, sm2 }
+  return revocationProblem({ ...question, purpose: 'timestamping' })
+}
+
 function judgeTrust(
   cms: CmsVerification,
   signedData: SignedData,
   trust: TrustOptions,
-  at: Date | null,
+  timestamp: Date | null,
+  claimedTime: Date | null,
   problems: Problem[],
 ): boolean | null {
   if (!trust.anchors) return null
@@ -180,16 +206,28 @@ function judgeTrust(
   if (!leaf) return false
   const path = validatePath({
     leaf,
-    intermediates: signedData.certificates,
+    intermediates: [...signedData.certificates, ...trust.evidence.certificates],
     anchors: trust.anchors,
     // Without any time to go by, the certificate's own start is the only one that cannot be too late.
-    at: at ?? leaf.notBefore,
+    at: timestamp ?? trust.at ?? claimedTime ?? leaf.notBefore,
     purpose: 'signing',
     ...trust.sm2,
     ...(signedData.crls.length > 0 ? { crls: signedData.crls } : {}),
   })
   problems.push(...path.problems.map(fromPki))
-  return path.ok
+  if (path.problems.some(({ code }) => code === 'revoked')) return false
+  const crls = [...trust.evidence.crls, ...readableCrls(signedData.crls)]
+  const revoked = revocationProblem({
+    leaf,
+    more: signedData.certificates,
+    anchors: trust.anchors,
+    purpose: 'signing',
+    evidence: { ...trust.evidence, crls },
+    proven: timestamp ?? trust.proven ?? trust.at,
+    sm2: trust.sm2,
+  })
+  if (revoked) problems.push(revoked)
+  return path.ok && !revoked
 }
 
 export function fromPki({ code, severity, message }: PkiProblem): Problem {
@@ -219,6 +257,7 @@ const OPEN = new Set([
   'policy',
   'crl-unreadable',
   'revocation-unknown',
+  'revoked_unproven',
   'subfilter_unsupported',
 ])
 

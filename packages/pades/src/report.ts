@@ -129,6 +129,11 @@ const TEXTS: Record<string, readonly [zh: string, en: string]> = {
     '时间戳证书不受信任，不能证明签署时间',
     'A timestamp’s certificate is not trusted, so it proves no time',
   ],
+  revoked: ['作出签名时证书已被吊销', 'A certificate had been revoked when this was signed'],
+  revoked_unproven: [
+    '证书已被吊销，且没有时间戳证明签名在吊销之前作出',
+    'A certificate was revoked, and no timestamp proves that the signature is older than that',
+  ],
   content_hash_mismatch: ['文件内容与签名不符', 'The document does not match the signature'],
 }
 

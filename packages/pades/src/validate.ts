@@ -1,9 +1,7 @@
 import {
   type Certificate,
-  type Crl,
   PkiError,
   parseCertificate,
-  parseCrl,
   type SignedData,
   type Sm2Identity,
   type TimestampToken,
@@ -20,6 +18,7 @@ import { containersOf, readable } from './needs.ts'
 import { nameOf, stringBytes } from './objects.ts'
 import type { PdfVerification, Problem, SignatureReport } from './report.ts'
 import { revisionsOf } from './revisions.ts'
+import { readableCrls } from './revoked.ts'
 import { type FoundSignature, findSignatures } from './signature-fields.ts'
 import type { PdfSource } from './source.ts'
 import { inputOf, verifyInput } from './verify.ts'
@@ -219,17 +218,6 @@ function trustStore(
     ocsps: [...store.ocsps, ...(options.ocsps ?? [])],
     requireRevocation: options.requireRevocation ?? true,
   }
-}
-
-function readableCrls(ders: readonly Uint8Array[]): Crl[] {
-  return ders.flatMap((der) => {
-    try {
-      return [parseCrl(der)]
-    } catch (error) {
-      if (error instanceof PkiError) return []
-      throw error
-    }
-  })
 }
 
 function judge(

@@ -1,6 +1,7 @@
 import { type DigestAlgorithm, parseCertificate, type Sm2Identity } from '@yinxin/pki'
 import { type Coverage, coverageOf, type RangeDigest, rangeDigester } from './byte-range.ts'
 import { compareRevisions } from './difference.ts'
+import { readStore } from './dss.ts'
 import {
   catalogOf,
   fetchObject,
@@ -34,6 +35,7 @@ import {
   type SignatureReport,
 } from './report.ts'
 import { noteDangling, numbersOf, type Revision, revisionEndingAt, revisionsOf } from './revisions.ts'
+import { evidenceOf, NO_EVIDENCE } from './revoked.ts'
 import { parsePdfDate } from './serialise.ts'
 import { docMdpLevel } from './sign.ts'
 import { type FoundSignature, findSignatures, unsignedFields } from './signature-fields.ts'
@@ -102,9 +104,12 @@ export function examine(input: PdfInput): Examination {
 function verify(pdf: PdfInput, options: VerifyOptions): PdfVerification {
   const { sm2Identity } = options
   const sm2 = sm2Identity === undefined ? {} : { sm2Identity }
-  const trust: TrustOptions = { anchors: options.trust?.map(parseCertificate), at: options.at, sm2 }
-  // 1. Facts: revisions, signatures, what each update changed.
+  // 1. Facts: revisions, signatures, what each update changed, what the file says about its certificates.
   const { file, revisions, found, steps } = examine(pdf)
+  const anchors = options.trust?.map(parseCertificate)
+  const newest = revisions[0]
+  const evidence = anchors && newest ? evidenceOf(readStore(newest.view)) : NO_EVIDENCE
+  const trust: TrustOptions = { anchors, at: options.at, sm2, evidence }
   // 2. Judgement of each signature.
   const digest = rangeDigester(pdf)
   const pageOf = pageIndex(file, revisions)
@@ -118,10 +123,8 @@ function verify(pdf: PdfInput, options: VerifyOptions): PdfVerification {
     trust,
     pageOf,
   }
-  const judged = found.map((signature) => judgeOne(context, signature))
+  const reports = judgeAll(context, found)
   // 3. The whole.
-  const reports = judged.map(({ report }) => report)
-  const isTimestamp = (report: SignatureReport) => report.subFilter === 'ETSI.RFC3161'
   const signatures = reports.filter((report) => !isTimestamp(report))
   const good = (report: SignatureReport) =>
     report.status === 'valid' &&
@@ -138,6 +141,26 @@ function verify(pdf: PdfInput, options: VerifyOptions): PdfVerification {
       (step?.findings ?? []).map((finding) => ({ revision, ...finding })),
     ),
   }
+}
+
+const isTimestamp = (report: SignatureReport) => report.subFilter === 'ETSI.RFC3161'
+
+/** From the newest to the oldest, as document timestamps prove what they cover; reported in the order of the file. */
+function judgeAll(context: Context, found: readonly FoundSignature[]): SignatureReport[] {
+  const ends = new Map(found.map((one) => [one, coverageOf(one, context.file.bytes.length).end]))
+  const endOf = (one: FoundSignature) => ends.get(one) ?? 0
+  const reports = new Map<FoundSignature, SignatureReport>()
+  let proven: Date | undefined
+  for (const one of [...found].sort((a, b) => endOf(b) - endOf(a))) {
+    const trust = { ...context.trust, proven }
+    const { report } = judgeOne({ ...context, trust }, one)
+    reports.set(one, report)
+    const { status, trusted, timestamp } = report
+    if (!isTimestamp(report) || status !== 'valid' || trusted === false || timestamp === null) continue
+    const time = new Date(timestamp)
+    if (!proven || time < proven) proven = time
+  }
+  return found.flatMap((one) => reports.get(one) ?? [])
 }
 
 function readable(view: PdfView): PdfView {
