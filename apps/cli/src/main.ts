@@ -36,6 +36,10 @@ const commands: Record<string, Command> = {
     summary: '由每分钟记录重算可用性 · recompute availability from raw minutes',
     run: async (args) => (await import('./sla.ts')).run(args),
   },
+  probe: {
+    summary: '从别处走一笔真实交易并报告 · a real transaction from elsewhere, reported',
+    run: async (args) => (await import('./probe.ts')).run(args),
+  },
   fsck: {
     summary: '核对存储、数据库与密钥 · compare storage, database and keys',
     run: async (args) => (await import('./storage-commands.ts')).runFsck(args),

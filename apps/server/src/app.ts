@@ -15,10 +15,10 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
-import { createDestruction } from './destruction/destruction.ts'
-import { addDestructionRoutes } from './destruction/routes.ts'
 import { createCustody } from './custody/custody.ts'
 import { addCustodyRoutes } from './custody/routes.ts'
+import { createDestruction } from './destruction/destruction.ts'
+import { addDestructionRoutes } from './destruction/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
 import { createEvidence } from './evidence/evidence.ts'
@@ -259,31 +259,6 @@ export async function createApp({
     retryMs: config.callbackRetryMs,
     concurrency: config.workerConcurrency,
   })
-  // The end of a contract, proven; it knows every room that holds a part of one.
-  const destruction = createDestruction({
-    db,
-    clock,
-    log,
-    jobs,
-    outbox,
-    kms,
-    storage,
-    ca,
-    timestamps,
-    audit,
-    evidence,
-    notifications,
-    accounts,
-    documents,
-    signTasks,
-    webhooks,
-    dbCopies,
-    environment,
-    baseUrl: config.baseUrl,
-    version: platformVersion,
-    ...config.destruction,
-  })
-  destruction.register({ name: 'portability', end: portability.forget })
   // Data that can leave, and what came from elsewhere.
   const portability = createPortability({
     db,
@@ -324,6 +299,30 @@ export async function createApp({
     declared: config.declared,
     storageKind: config.buckets === undefined ? 'folders' : 'buckets',
   })
+  // The end of a contract, proven; it knows every room that holds a part of one.
+  const destruction = createDestruction({
+    db,
+    clock,
+    log,
+    jobs,
+    outbox,
+    kms,
+    storage,
+    ca,
+    timestamps,
+    audit,
+    evidence,
+    notifications,
+    accounts,
+    documents,
+    signTasks,
+    webhooks,
+    dbCopies,
+    environment,
+    baseUrl: config.baseUrl,
+    version: platformVersion,
+    ...config.destruction,
+  })
   const fasc = createFasc({
     db,
     clock,
@@ -343,6 +342,7 @@ export async function createApp({
   })
 
   destruction.register({ name: 'fasc', ...fasc.destruction })
+  destruction.register({ name: 'portability', end: portability.forget })
 
   const sla = await createSla({
     db,
@@ -392,8 +392,8 @@ export async function createApp({
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
   addPortabilityRoutes({ http, portability })
-  addDestructionRoutes({ http, destruction })
   addCustodyRoutes({ http, custody })
+  addDestructionRoutes({ http, destruction })
   addFascRoutes({ http, fasc, log })
   addSlaRoutes({ http, sla })
   addOutboxRoute({ http, notifications, mode: config.mode })

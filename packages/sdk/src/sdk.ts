@@ -31,6 +31,8 @@ import type {
   SignTask,
   SignTaskInput,
   SignTaskSummary,
+  SlaProbeAnswer,
+  SlaProbeReport,
   TaskEvent,
   TaskStatus,
   VerificationReport,
@@ -61,6 +63,9 @@ export function createClient(options: ClientOptions) {
     signTasks: signTasks(http),
     ceremonies: ceremonies(http),
     custody: custody(http),
+    /** Hands in the results of a synthetic transaction. */
+    reportProbe: (body: SlaProbeReport) =>
+      http.json<SlaProbeAnswer>('POST', '/api/v1/sla/probe-reports', { body }),
     /** Reports on the signatures of any PDF. */
     verify: (pdf: Uint8Array, name = 'document.pdf') =>
       http.json<VerificationReport>('POST', '/api/v1/verifications', { raw: pdf, fileName: name }),
