@@ -4,6 +4,9 @@ import type { Custody } from './custody.ts'
 import type { CustodyOverview } from './overview.ts'
 import { readPublished } from './reports.ts'
 
+/** The figure of now, or a report that was made. */
+export type DurabilityAnswer = MadeReport | { report: DurabilityReport }
+
 export interface MadeReport {
   month: string
   revision: number
@@ -16,7 +19,7 @@ export function createCustodyCommands(custody: Custody) {
     status: (): Promise<CustodyOverview> => custody.overview(),
 
     /** The figure of now, or a new revision for a month that is over. */
-    async report({ month }: Record<string, unknown>): Promise<MadeReport | { report: DurabilityReport }> {
+    async report({ month }: Record<string, unknown>): Promise<DurabilityAnswer> {
       if (typeof month !== 'string') {
         await custody.look()
         return { report: (await custody.reports.now()).report }

@@ -23,7 +23,7 @@ import { createSampling } from './sampling.ts'
 import { insertPdf, pdfOf, type StoredReport } from './store.ts'
 
 export type { Copies, DatabaseCopy, PlaceCopies, SiteCopies } from './copies.ts'
-export { createCustodyCommands } from './commands.ts'
+export { createCustodyCommands, type DurabilityAnswer } from './commands.ts'
 export type { CustodyOverview } from './overview.ts'
 export { type PublishedReport, readPublished } from './reports.ts'
 export type { StoredReport } from './store.ts'

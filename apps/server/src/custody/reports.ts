@@ -136,10 +136,13 @@ export function periodOf(month: string): { month: string; from: Date; to: Date }
 }
 
 export function monthOf(at: Date): string {
-  const parts = new Intl.DateTimeFormat('en-CA', { timeZone: reportZone, year: 'numeric', month: '2-digit' })
-    .formatToParts(at)
-    .reduce<Record<string, string>>((all, { type, value }) => ({ ...all, [type]: value }), {})
-  return `${parts.year}-${parts.month}`
+  const parts = new Intl.DateTimeFormat('en-CA', {
+    timeZone: reportZone,
+    year: 'numeric',
+    month: '2-digit',
+  }).formatToParts(at)
+  const part = (wanted: string) => parts.find(({ type }) => type === wanted)?.value ?? ''
+  return `${part('year')}-${part('month')}`
 }
 
 export function nextMonth(month: string): string {
