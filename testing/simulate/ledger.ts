@@ -20,13 +20,18 @@ export interface Vouched {
   isLeaving: boolean
 }
 
+/** What a domain says with its answer: this is durable, this is gone, this takes writes again. */
+export type PromiseKind = 'stored' | 'removed' | 'dropped' | 'readmitted'
+
 /** Told of what the core does to domains, where the ledger cannot judge by itself. */
 export interface LedgerQuestions {
   /** Whether a living object is read from this place as far as the database knows. */
   isNeeded(objectId: string, placement: Placement): Promise<boolean>
   /** Told of a breach that the core's own handling of errors would swallow. */
   onBroken(broken: Broken): void
-  tell?(line: string): void
+  tell(line: string): void
+  /** Told of every promise that a domain has just made. */
+  onPromise(kind: PromiseKind): void
 }
 
 const keyOf = ({ domain, holder, position }: Placement) => `${domain}/${holder}@${position}`
@@ -79,6 +84,15 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
     return header?.objectId === objectId && !header.erased
   }
 
+  /** For the report: what stands in the place of an acknowledged replica. */
+  function whatIs({ placement }: Vouched): string {
+    const file = fileOf(`${placement.domain}/${placement.holder}`)
+    if (file === undefined) return 'no such file'
+    const bytes = bytesAt(placement)
+    if (bytes === undefined) return `the file has ${file.sizeBytes} bytes`
+    return `${bytes.filter((one) => one === 0).length} of ${bytes.length} bytes are zero`
+  }
+
   function vouch(objectId: string, placement: Placement, sha256: string): void {
     const key = keyOf(placement)
     const file = fileOf(`${placement.domain}/${placement.holder}`)
@@ -86,6 +100,7 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
     vouched.set(key, { objectId, placement, sha256, isDamaged, isLeaving: false })
     removed.delete(key)
     unproven.add(key)
+    questions.onPromise('stored')
   }
 
   /** A domain under observation. */
@@ -95,7 +110,7 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
     return {
       ...domain,
       async append(objectId, body, bodySha256, header) {
-        questions.tell?.(`append ${objectId} to ${domain.name}`)
+        questions.tell(`append ${objectId} to ${domain.name}`)
         const placement = await domain.append(objectId, body, bodySha256, header)
         vouch(objectId, placement, bodySha256)
         return placement
@@ -126,16 +141,18 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
           throw broken(`${key}: a replica of the living object ${objectId} is removed`)
         if (isOurs) mine.isLeaving = true
         const done = await domain.remove(objectId, placement)
-        questions.tell?.(`remove ${objectId} from ${key}: ${done}`)
+        questions.tell(`remove ${objectId} from ${key}: ${done}`)
         if (isOurs) {
           removed.set(key, { objectId, placement, sha256: mine.sha256 })
           unproven.add(key)
+          questions.onPromise('removed')
         }
         return done
       },
       async readmit() {
         await domain.readmit()
         readmitted.add(domain.name)
+        questions.onPromise('readmitted')
       },
       packs: {
         ...packs,
@@ -149,6 +166,7 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
           }
           await packs.drop(holder)
           dropped.add(`${domain.name}/${holder}`)
+          questions.onPromise('dropped')
         },
       },
     }
@@ -181,7 +199,9 @@ export function createLedger(volumes: ReadonlyMap<string, Volume>, questions: Le
     const one = vouched.get(key)
     if (one === undefined || one.isDamaged || one.isLeaving) return
     if (!isWhole(one))
-      throw broken(`${key}: the replica of ${one.objectId} was acknowledged and is not there`)
+      throw broken(
+        `${key}: the replica of ${one.objectId} was acknowledged and is not there (${whatIs(one)})`,
+      )
   }
 
   function requireGone(

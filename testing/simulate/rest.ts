@@ -84,6 +84,8 @@ export async function requireWhole(stage: Stage): Promise<void> {
     const pending = await pendingRemovals(stage)
     throw new Broken(`still waiting: ${JSON.stringify(waiting)} ${JSON.stringify(pending)}`)
   }
+  // 4. And all of it is on the media, not in some cache.
+  await stage.losePower()
   await requireReplicas(stage)
   requireNoRemains(stage)
   stage.ledger.requireAll()

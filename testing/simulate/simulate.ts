@@ -47,7 +47,7 @@ const works: Weights<Work> = [
   ['antiEntropy', 1],
   ['reconcile', 1],
   ['compact', 2],
-  ['readmit', 1],
+  ['readmit', 2],
   ['sweep', 0.3],
 ]
 
@@ -60,7 +60,7 @@ const faults: Weights<Fault> = [
   ['loseSite', 0.3],
   ['deleteFolder', 1],
   ['replaceDisks', 3],
-  ['failSync', 1.5],
+  ['failSync', 2],
   ['fill', 1],
   ['partition', 1],
   ['hang', 1],
@@ -154,7 +154,10 @@ async function oneStep(stage: Stage, { faultShare, temper, bustle }: Weather): P
   }
   // Some steps follow each other at once, others let what was begun come to rest.
   const events = chance.hits(0.1) ? 400 : chance.below(chance.pick([1, 10, 60]))
-  for (let n = 0; n < events && stage.underWay.size > 0; n += 1) if (!(await stage.world.step())) break
+  for (let n = 0; n < events && stage.underWay.size > 0; n += 1) {
+    if (!(await stage.world.step())) break
+    if (stage.isPowerFailing) await strike(stage, 'powerLoss')
+  }
   return did
 }
 

@@ -45,6 +45,8 @@ export interface Stage {
   /** How many operations were begun so far. */
   begun: number
   broken: Broken | undefined
+  /** Power is about to be lost, at the moment when a promise has just been made. */
+  isPowerFailing: boolean
   readonly tell: (line: string) => void
   life(): Life
   core(): StorageCore<MemoryTx>
@@ -97,6 +99,9 @@ export function createStage({ seed, tell }: StageOptions): Stage {
         )
       },
       tell,
+      onPromise(kind) {
+        if (chance.hits(failsAfter[kind])) stage.isPowerFailing = true
+      },
       onBroken: (broken) => {
         stage.broken ??= broken
       },
@@ -107,6 +112,7 @@ export function createStage({ seed, tell }: StageOptions): Stage {
     disturbances: 0,
     begun: 0,
     broken: undefined,
+    isPowerFailing: false,
     tell,
     life: () => life,
     core: () => core,
@@ -120,6 +126,7 @@ export function createStage({ seed, tell }: StageOptions): Stage {
       for (const object of stage.model) await settle(stage, object)
     },
     async losePower(one) {
+      stage.isPowerFailing = false
       const hit = one === undefined ? Array.from(volumes.values()) : [one]
       if (one === undefined) end()
       for (const volume of hit) {
@@ -181,6 +188,8 @@ export function createStage({ seed, tell }: StageOptions): Stage {
   return stage
 }
 
+/** How often the power fails at the very moment when it hurts most. */
+const failsAfter = { stored: 0.001, removed: 0.005, dropped: 0.02, readmitted: 0.3 }
 const leftoverAgeMs = 24 * 60 * 60_000
 
 /** A few owners, so that scopes hold many objects. */

@@ -129,6 +129,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
     }
     // One that was durable and had to be made again was removed meanwhile: this is another.
     if (!isNew && durable.has(path)) return
+    // Whoever made the way to it may have died, or failed, before the fsync of a name on it.
+    if (path !== folder && path.startsWith(folder)) await ensureFolder(dirname(path))
     await orQuarantine(disk.syncFolder(dirname(path)))
     durable.add(path)
   }
@@ -267,9 +269,11 @@ export function createFolderDomain(options: DomainOptions): Domain {
       await disk.deviceOf(folder)
       if (!inJournal(placement.holder)) {
         if (!placement.holder.endsWith(`/${objectId}`)) return 'absent'
-        if (!(await removeIfThere(disk, path))) return 'absent'
+        const isRemoved = await removeIfThere(disk, path)
+        if (!isRemoved && !(await isThere(disk, dirname(path)))) return 'absent'
+        // Also for a file that is gone: who removed it may have died before the fsync.
         await orQuarantine(disk.syncFolder(dirname(path)))
-        return 'deleted'
+        return isRemoved ? 'deleted' : 'absent'
       }
       try {
         const sync = (file: DiskFile) => orQuarantine(file.sync())
@@ -291,6 +295,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
         await disk.remove(join(incoming, leftover))
         swept += 1
       }
+      // Names that were removed here, now or by a writer, come back with the next loss of power until this.
+      if (await isThere(disk, incoming)) await orQuarantine(disk.syncFolder(incoming))
       return swept
     },
     quarantine(reason) {
@@ -317,6 +323,16 @@ function madeMs(name: string): number {
 async function removeIfThere(disk: Disk, path: string): Promise<boolean> {
   try {
     await disk.remove(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function isThere(disk: Disk, path: string): Promise<boolean> {
+  try {
+    await disk.deviceOf(path)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false

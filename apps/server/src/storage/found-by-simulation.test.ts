@@ -1,6 +1,6 @@
 /** What `npm run simulate` found in this room, each as the smallest case that shows it. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { appendFile, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -66,6 +66,51 @@ test('seed 2: the folder of the journals, deleted and made again, has its new na
   }
   await append(domain, randomBytes(100))
   expect(synced).toEqual([folder, join(folder, 'journal')])
+  await domain.close()
+})
+
+test('seed 29: a folder made by a writer that failed has its name synced by the next', async () => {
+  const disk = faultyDisk(nodeDisk)
+  await mkdir(folder)
+  const synced: string[] = []
+  disk.before = (operation, path) => {
+    if (operation === 'syncFolder') synced.push(path)
+  }
+  const domain = openDomain(disk)
+  await append(domain, randomBytes(100))
+  expect(synced).toEqual([root, folder, join(folder, 'journal')])
+  await domain.close()
+})
+
+test('seed 39: a file that is gone already is not called absent before the fsync of its folder', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  const objectId = randomUUID()
+  const writer = await domain.begin(objectId)
+  await writer.write([randomBytes(100)])
+  const placement = await writer.finish()
+  // A process that died between the two.
+  await rm(join(folder, placement.holder))
+  const before = disk.counts.syncFolder
+  expect(await domain.remove(objectId, placement)).toBe('absent')
+  expect(disk.counts.syncFolder).toBe(before + 1)
+  await rm(join(folder, 'objects'), { recursive: true })
+  expect(await domain.remove(objectId, placement)).toBe('absent')
+  expect(domain.status().state).toBe('ready')
+  await domain.close()
+})
+
+test('seed 205: the sweep makes durable that passing names are gone', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  expect(await domain.sweep(clock.now())).toBe(0)
+  await (await domain.begin(randomUUID())).abort()
+  const synced: string[] = []
+  disk.before = (operation, path) => {
+    if (operation === 'syncFolder') synced.push(path)
+  }
+  expect(await domain.sweep(clock.now())).toBe(0)
+  expect(synced).toEqual([join(folder, 'incoming')])
   await domain.close()
 })
 
