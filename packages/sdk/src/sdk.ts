@@ -15,6 +15,9 @@ import type {
   Corp,
   DurabilityNow,
   DurabilityReportSummary,
+  Destruction,
+  DestructionInput,
+  DestructionOverview,
   Environment,
   FileInfo,
   Handwriting,
@@ -24,6 +27,7 @@ import type {
   Member,
   Page,
   PublishedDurabilityReport,
+  RetiredMedium,
   Seal,
   SealKind,
   SignInput,
@@ -61,6 +65,7 @@ export function createClient(options: ClientOptions) {
     seals: seals(http),
     files: files(http),
     signTasks: signTasks(http),
+    destruction: destruction(http),
     ceremonies: ceremonies(http),
     custody: custody(http),
     /** Hands in the results of a synthetic transaction. */
@@ -187,6 +192,25 @@ const signTasks = (http: Transport) => {
       http.json<Page<TaskEvent>>('GET', at(taskId, `/events${query(page)}`)),
     /** The evidence package, `evidence.zip`. */
     evidence: (taskId: string) => http.bytes(at(taskId, '/evidence')),
+  }
+}
+
+const destruction = (http: Transport) => {
+  const at = (taskId: string, rest = '') => `/api/v1/sign-tasks/${part(taskId)}/destruction${rest}`
+  return {
+    overview: (taskId: string) => http.json<DestructionOverview>('GET', at(taskId)),
+    /** Sends the code that `request` needs to the login of the session. */
+    sendCode: (taskId: string) =>
+      http.json<{ sentTo: string; expiresAt: string }>('POST', at(taskId, '/code'), { body: {} }),
+    request: (taskId: string, body: DestructionInput) => http.json<Destruction>('POST', at(taskId), { body }),
+    cancel: (taskId: string, requestId: string) =>
+      http.json<Destruction>('POST', at(taskId, `/${part(requestId)}/cancel`), { body: {} }),
+    /** `json` carries its proofs and is what `verifyDestructionProof` takes; `zip` holds both. */
+    certificate: (taskId: string, requestId: string, form: 'json' | 'pdf' | 'zip' = 'pdf') =>
+      http.bytes(at(taskId, `/${part(requestId)}/certificate?form=${form}`)),
+    /** Everything the acting subject asked for, also of contracts it no longer sees. */
+    list: () => http.json<{ items: Destruction[] }>('GET', '/api/v1/destructions'),
+    retiredMedia: () => http.json<{ items: RetiredMedium[] }>('GET', '/api/v1/retired-media'),
   }
 }
 

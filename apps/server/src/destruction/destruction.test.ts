@@ -377,6 +377,17 @@ describe('all parties together', () => {
   })
 })
 
+describe('a request for consent', () => {
+  it('can be called off, and takes its agreement back', async () => {
+    const { task } = await finished()
+    const asked = await ask(task, admin(), { basis: 'consent' })
+    const { requests } = await stage.ok<DestructionOverview>('GET', at(task), { token: corp.token })
+    await stage.ok('POST', at(task, `/${asked.body.id}/cancel`), { token: corp.token })
+    const agreement = await stage.task(corp.token, requests[0]?.agreementTaskId ?? '')
+    expect(agreement.status).toBe('canceled')
+  })
+})
+
 describe('the end of the service', () => {
   it('lets an administrator destroy contracts after notice to the others', async () => {
     const { task, mobile } = await finished()

@@ -543,6 +543,9 @@ export function createDestruction(deps: DestructionDeps) {
           data: { requestId: id },
         })
       })
+      // Nobody is asked to sign for what will not happen.
+      if (row.state === 'CONSENT_PENDING' && row.agreement_task_id !== null)
+        await deps.signTasks.cancel(caller, row.agreement_task_id, '销毁申请已撤销')
       return await requireRequest(id)
     },
 

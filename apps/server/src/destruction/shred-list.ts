@@ -64,7 +64,12 @@ export const SHRED_LIST: readonly ShredItem[] = [
   item('certificate_intents', 'ca', 'floor', 'names in certificates, five years after the certificate ends'),
   item('audit_record', 'audit', 'floor', 'log of actions, at least six months'),
   item('export_item', 'portability', 'erased', 'what an export found; the export is voided'),
-  item('imported_contract', 'portability', 'content-free', 'where a contract came from; its evidence object goes'),
+  item(
+    'imported_contract',
+    'portability',
+    'content-free',
+    'where a contract came from; its evidence object goes',
+  ),
   item('willingness_code', 'identity', 'expires', 'hashes of codes'),
   item('destruction', 'destruction', 'content-free', 'the request itself'),
   item('destruction_certificate', 'destruction', 'content-free', 'the proof'),

@@ -21,7 +21,11 @@ import { type DestructionRow, lockContract, lockRequest, requestsOf, updateReque
 export interface LaterRoom {
   name: string
   /** Objects that it keeps of a contract or of its uploaded files, under the contract's key or one of their own. */
-  objects?(tx: Tx, taskId: string, fileIds: readonly string[]): Promise<{ scopeId: string; objectId: string }[]>
+  objects?(
+    tx: Tx,
+    taskId: string,
+    fileIds: readonly string[],
+  ): Promise<{ scopeId: string; objectId: string }[]>
   /** Empties its rows, in the transaction that shreds. */
   forget?(tx: Tx, taskId: string, fileIds: readonly string[]): Promise<number>
   /** Ends what was made of a contract, in transactions of its own before that one; may be repeated. */

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Actor, SignTask } from '@yinxin/sdk/wire'
 import { useRef, useState } from 'react'
 import { useNavigate, useParams } from 'react-router'
-import { call } from '../api/client.ts'
+import { ApiProblem, call } from '../api/client.ts'
 import { newKey } from '../api/key.ts'
 import { downloadChecked } from '../api/download.ts'
 import { Button, TextArea } from '../design/controls.tsx'
@@ -14,10 +14,11 @@ import { formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
 import { useIdentity } from './page.tsx'
 import { CopiesTab } from './custody.tsx'
+import { DestroyedPage, DestructionTab } from './destruction.tsx'
 import { DocumentPane } from './document-pane.tsx'
 import { EvidenceTab, ProgressTab } from './task-events.tsx'
 
-type Tab = 'progress' | 'evidence' | 'copies' | 'facts'
+type Tab = 'progress' | 'evidence' | 'copies' | 'facts' | 'destruction'
 
 export function TaskPage() {
   const { t } = useWords()
@@ -35,6 +36,8 @@ export function TaskPage() {
       </main>
     )
   }
+  if (task.error instanceof ApiProblem && task.error.code === 'access_destroyed')
+    return <DestroyedPage taskId={taskId} />
   if (task.error) {
     return (
       <main className="page-body">
@@ -47,6 +50,7 @@ export function TaskPage() {
     { id: 'evidence', word: t('taskTabEvidence') },
     { id: 'copies', word: t('taskTabCopies') },
     { id: 'facts', word: t('taskTabFacts') },
+    { id: 'destruction', word: t('taskTabDestruction') },
   ]
   return (
     <main className="task-page">
@@ -74,6 +78,7 @@ export function TaskPage() {
           {tab === 'evidence' && <EvidenceTab task={task.data} />}
           {tab === 'copies' && <CopiesTab task={task.data} />}
           {tab === 'facts' && <Facts task={task.data} />}
+          {tab === 'destruction' && <DestructionTab task={task.data} />}
         </div>
       </section>
     </main>

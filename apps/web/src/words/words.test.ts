@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { ceremonyWords } from './ceremony.ts'
 import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
+import { destructionWords } from './destruction.ts'
 import { formatSize, groupHash } from './dates.ts'
 import { generalWords } from './general.ts'
 
-const parts = [generalWords, ceremonyWords, consoleWords, custodyWords] as const
+const parts = [generalWords, ceremonyWords, consoleWords, custodyWords, destructionWords] as const
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()
 
 describe('the dictionary', () => {

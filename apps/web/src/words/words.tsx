@@ -2,13 +2,20 @@ import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, us
 import { ceremonyWords } from './ceremony.ts'
 import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
+import { destructionWords } from './destruction.ts'
 import { generalWords } from './general.ts'
 
 /**
  * Every text of the product, Chinese beside English in one tuple: a missing translation is a type
  * error, and whoever changes one sentence sees the other.
  */
-export const dictionary = { ...generalWords, ...ceremonyWords, ...consoleWords, ...custodyWords }
+export const dictionary = {
+  ...generalWords,
+  ...ceremonyWords,
+  ...consoleWords,
+  ...custodyWords,
+  ...destructionWords,
+}
 
 export type Language = 'zh' | 'en'
 export type WordKey = keyof typeof dictionary
