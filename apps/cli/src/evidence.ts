@@ -69,7 +69,11 @@ async function verify(args: string[], lang: Lang): Promise<number> {
   return report.ok ? EXIT.good : EXIT.bad
 }
 
-async function readLogKeys(paths: readonly string[] | undefined, lang: Lang): Promise<NoteKey[] | undefined> {
+/** Keys of logs and witnesses in files that options name. @throws UsageError */
+export async function readLogKeys(
+  paths: readonly string[] | undefined,
+  lang: Lang,
+): Promise<NoteKey[] | undefined> {
   if (paths === undefined) return undefined
   const keys: NoteKey[] = []
   for (const path of paths) {

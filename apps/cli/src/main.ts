@@ -80,6 +80,18 @@ const commands: Record<string, Command> = {
     summary: '恢复演练 · restore drill',
     run: async (args) => (await import('./backup.ts')).runDrill(args),
   },
+  export: {
+    summary: '导出一家企业的全部数据 · export everything that a company owns',
+    run: async (args) => (await import('./export.ts')).run(args),
+  },
+  import: {
+    summary: '导入另一平台的导出 · take an export of another installation',
+    run: async (args) => (await import('./import.ts')).run(args),
+  },
+  bundle: {
+    summary: '离线验证数据导出 · verify a data export offline',
+    run: async (args) => (await import('./bundle.ts')).run(args),
+  },
   sandbox: {
     summary: '临时平台，供集成测试 · an ephemeral platform for integration tests',
     run: async (args) => (await import('./sandbox.ts')).run(args),

@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readTar, verifyBundle, verifyExport } from '@yinxin/evidence'
+import { readTar, type TarDamage, tarHead, verifyBundle, verifyExport } from '@yinxin/evidence'
 import { parsePem } from '@yinxin/pki'
+import { signRequest } from '@yinxin/sdk'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startFakeS3 } from '../../../../testing/fakes/s3.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
 import { drawSampleContract } from '../sandbox/sample-contract.ts'
 import { openBundle } from './bundle-source.ts'
@@ -15,6 +18,7 @@ let origin: Stage
 let target: Stage
 let corp: StageCompany
 let newCorp: StageCompany
+let program: { appId: string; appSecret: string }
 let taskId: string
 let archive: Uint8Array
 let exportId: string
@@ -73,24 +77,47 @@ async function contract(title: string): Promise<string> {
   return task.id
 }
 
-async function order(
-  stage: Stage,
-  company: StageCompany,
-  more: Record<string, unknown> = {},
-): Promise<ExportAnswer> {
-  const code = await stage.codeBy(company.admin.login, () =>
-    stage.ok('POST', '/api/v1/export-codes', { token: company.token }),
-  )
-  const begun = await stage.ok<ExportAnswer>('POST', '/api/v1/exports', {
-    token: company.token,
-    body: { code, ...more },
-  })
+async function ended(stage: Stage, token: string, id: string): Promise<ExportAnswer> {
   for (let tries = 0; tries < 400; tries++) {
-    const now = await stage.ok<ExportAnswer>('GET', `/api/v1/exports/${begun.id}`, { token: company.token })
+    const now = await stage.ok<ExportAnswer>('GET', `/api/v1/exports/${id}`, { token })
     if (now.status !== 'queued' && now.status !== 'collecting') return now
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('the export did not come to an end')
+}
+
+const codeOf = (stage: Stage, company: StageCompany) =>
+  stage.codeBy(company.admin.login, () => stage.ok('POST', '/api/v1/export-codes', { token: company.token }))
+
+/** As an administrator. Codes come once a minute. */
+async function orderAsAdmin(stage: Stage, company: StageCompany): Promise<ExportAnswer> {
+  const begun = await stage.ok<ExportAnswer>('POST', '/api/v1/exports', {
+    token: company.token,
+    body: { code: await codeOf(stage, company) },
+  })
+  return await ended(stage, company.token, begun.id)
+}
+
+/** As the program that was given the right. */
+async function askAsApp(body: Record<string, unknown>) {
+  const text = JSON.stringify(body)
+  const facts = { method: 'POST', path: '/api/v1/exports', timestampMs: Date.now(), nonce: randomUUID() }
+  const signature = await signRequest(program.appSecret, { ...facts, bodySha256Hex: sha256(Buffer.from(text)) })
+  return await origin.call<ExportAnswer>('POST', facts.path, {
+    body,
+    headers: {
+      'x-yinxin-app': program.appId,
+      'x-yinxin-timestamp': String(facts.timestampMs),
+      'x-yinxin-nonce': facts.nonce,
+      'x-yinxin-signature': signature,
+    },
+  })
+}
+
+async function order(body: Record<string, unknown> = {}): Promise<ExportAnswer> {
+  const begun = await askAsApp(body)
+  expect(begun.status).toBe(202)
+  return await ended(origin, corp.token, begun.body.id)
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -106,7 +133,16 @@ beforeAll(async () => {
   newCorp = await target.company('示例科技有限公司')
   taskId = await contract('技术服务合同')
   await contract('采购合同')
-  const done = await order(origin, corp)
+  program = await origin.ok('POST', '/api/v1/apps', {
+    token: corp.token,
+    body: { name: '导出', environment: 'sandbox' },
+  })
+  expect((await askAsApp({})).body).toMatchObject({ code: 'export_not_allowed' })
+  await origin.ok('PUT', `/api/v1/apps/${program.appId}/export-right`, {
+    token: corp.token,
+    body: { allowed: true, code: await codeOf(origin, corp) },
+  })
+  const done = await order()
   expect(done).toMatchObject({ status: 'ready', counts: { files: 2, contracts: 2, documents: 2 } })
   exportId = done.id
   archive = await origin.download(`/api/v1/exports/${exportId}/archive`, corp.token)
@@ -228,7 +264,7 @@ test('an import makes the same contracts, byte for byte, proven by the log of th
 }, 60_000)
 
 test('what was imported can leave again, and is still proven by the log of the origin', async () => {
-  const done = await order(target, newCorp)
+  const done = await orderAsAdmin(target, newCorp)
   expect(done.status).toBe('ready')
   const tar = await target.download(`/api/v1/exports/${done.id}/archive`, newCorp.token)
   const oldKey = Buffer.from(await origin.download('/log/vkey'))
@@ -240,6 +276,152 @@ test('what was imported can leave again, and is still proven by the log of the o
     { logKeys: [oldKey], onContract: ({ report }) => void seen.push(report.logVerified) },
   )
   expect(seen).toEqual([true, true])
+}, 60_000)
+
+test('one flipped byte anywhere is found, and its entry is named', async () => {
+  const spots: { path: string; at: number; part: string }[] = []
+  for await (const entry of readTar(once(archive), () => undefined)) {
+    let headBytes = 0
+    let sizeBytes = 0
+    for await (const chunk of entry.content) sizeBytes += chunk.length
+    headBytes = tarHead(entry).length
+    const contentAt = entry.offset + headBytes
+    spots.push({ path: entry.path, at: entry.offset + Math.floor(Math.random() * headBytes), part: 'head' })
+    if (sizeBytes > 0)
+      for (const at of [0, sizeBytes - 1, Math.floor(Math.random() * sizeBytes)])
+        spots.push({ path: entry.path, at: contentAt + at, part: 'content' })
+    if (sizeBytes % 512 !== 0) spots.push({ path: entry.path, at: contentAt + sizeBytes, part: 'padding' })
+  }
+  spots.push({ path: '(archive)', at: archive.length - 700, part: 'end' })
+  expect(spots.length).toBeGreaterThan(60)
+  for (const { path, at, part } of spots) {
+    const changed = Buffer.from(archive)
+    changed[at] = (changed[at] ?? 0) ^ (1 << Math.floor(Math.random() * 8))
+    const damage: TarDamage[] = []
+    const report = await verifyExport(
+      readTar(once(changed), (one) => void damage.push(one)),
+      { ordered: true },
+      damage,
+    )
+    const named = report.problems.map((one) => one.entry.split('!')[0])
+    expect({ path, at, part, ok: report.ok, named }).toMatchObject({ ok: false })
+    expect({ path, at, part, named }).toMatchObject({ named: expect.arrayContaining([path]) as unknown })
+  }
+}, 120_000)
+
+test('an entry that is missing or added is named', async () => {
+  type Item = { path: string; bytes: Buffer }
+  const items: Item[] = []
+  for await (const { path, content } of readTar(once(archive), () => undefined)) {
+    const parts: Uint8Array[] = []
+    for await (const chunk of content) parts.push(new Uint8Array(chunk))
+    items.push({ path, bytes: Buffer.concat(parts) })
+  }
+  async function* given(list: readonly Item[]) {
+    for (const { path, bytes } of list) yield { path, content: once(bytes) }
+  }
+  expect((await verifyExport(given(items))).ok).toBe(true)
+  for (const left of items) {
+    const report = await verifyExport(given(items.filter((one) => one !== left)))
+    expect(report.problems.map((one) => one.entry)).toContain(left.path)
+  }
+  const added = { path: `contracts/${taskId}/documents/9-added.pdf`, bytes: Buffer.from('%PDF-') }
+  for (const more of [added, { path: 'notes.txt', bytes: Buffer.from('x') }]) {
+    const report = await verifyExport(given([...items, more]))
+    expect(report.problems.map((one) => one.entry)).toContain(more.path)
+  }
+}, 60_000)
+
+test('nobody but an administrator with a fresh code, or a program with the right, exports', async () => {
+  expect((await origin.call('POST', '/api/v1/exports', { token: corp.token, body: {} })).body).toMatchObject({
+    code: 'export_needs_code',
+  })
+  const wrong = await origin.call('POST', '/api/v1/exports', { token: corp.token, body: { code: '000000' } })
+  expect(wrong.status).toBeGreaterThanOrEqual(400)
+  const stranger = await origin.person('李四')
+  for (const path of ['', '/parts', '/archive'])
+    expect(
+      (await origin.call('GET', `/api/v1/exports/${exportId}${path}`, { token: stranger.token })).status,
+    ).toBe(404)
+  // A member who is no administrator.
+  await origin.ok('POST', `/api/v1/corps/${corp.corpId}/members`, {
+    token: corp.token,
+    body: { login: stranger.login, role: 'member' },
+  })
+  await origin.ok('PUT', '/api/v1/me/acting', { token: stranger.token, body: { subjectId: corp.corpId } })
+  const member = stranger.token
+  for (const [method, path] of [
+    ['POST', '/api/v1/export-codes'],
+    ['POST', '/api/v1/exports'],
+    ['GET', `/api/v1/exports/${exportId}/archive`],
+  ] as const) {
+    const answer = await origin.call(method, path, {
+      token: member,
+      ...(method === 'POST' ? { body: {} } : {}),
+    })
+    expect(answer.body).toMatchObject({ code: 'export_not_allowed' })
+  }
+})
+
+test('the next export holds only what changed since', async () => {
+  const later = await contract('后来的合同')
+  const first = await origin.ok<ExportAnswer>('GET', `/api/v1/exports/${exportId}`, { token: corp.token })
+  // Ten minutes of overlap are part of the format; the clock of this test is the real one, so everything is in.
+  const near = await order({ since: first.snapshotAt })
+  expect(near.counts?.contracts).toBe(3)
+  const far = await order({ since: new Date(Date.now() + 3_600_000).toISOString() })
+  expect(far.counts).toMatchObject({ contracts: 0, files: 0 })
+  expect(later).not.toBe('')
+}, 60_000)
+
+test('an export goes to the bucket of the customer, part by part, and forgets how it came in', async () => {
+  const s3 = await startFakeS3()
+  try {
+    s3.before = ({ name }) => (name === 'uploadPart' && s3.calls.length % 5 === 0 ? 'lose-answer' : undefined)
+    const bucket = {
+      endpoint: s3.endpoint,
+      region: 'r',
+      bucket: s3.bucket,
+      pathStyle: true,
+      keyId: 'key',
+      secret: 'secret-of-the-bucket',
+    }
+    const done = await order({ bucket: { ...bucket, key: 'exports/all.tar' } })
+    for (let tries = 0; tries < 200 && s3.bytes('exports/all.tar') === undefined; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    const there = await origin.download(`/api/v1/exports/${done.id}/archive`, corp.token)
+    expect(s3.bytes('exports/all.tar')?.equals(there)).toBe(true)
+    expect(s3.openUploads()).toBe(0)
+    const { app } = origin.server()
+    const { rows } = await app.db.work((tx) =>
+      sql`select * from export_job where id = ${done.id}`.execute(tx),
+    )
+    expect(JSON.stringify(rows)).not.toContain('secret-of-the-bucket')
+    expect(rows[0]).toMatchObject({ bucket_secret_sealed: null, delivered_at: expect.any(Date) as unknown })
+    s3.before = () => 'denied'
+    const refused = await askAsApp({ bucket })
+    expect(refused.body).toMatchObject({ code: 'export_bucket_failed' })
+  } finally {
+    await s3.close()
+  }
+}, 60_000)
+
+test('a contract that is destroyed ends the archives that hold it, and what was made for them', async () => {
+  const { app } = origin.server()
+  const held = await order()
+  const objects = await app.db.work((tx) =>
+    sql<{
+      id: string
+    }>`select piece ->> 'objectId' as id from export_entry, jsonb_array_elements(pieces) piece
+      where export_id = ${held.id} and piece ? 'generated'`.execute(tx),
+  )
+  expect(await app.portability.forget(taskId)).toBeGreaterThanOrEqual(1)
+  const ended = await origin.call('GET', `/api/v1/exports/${held.id}/archive`, { token: corp.token })
+  expect(ended).toMatchObject({ status: 410, body: { code: 'export_over' } })
+  await expect(app.storage.read(objects.rows[0]?.id ?? '')).rejects.toMatchObject({
+    code: 'object_destroyed',
+  })
+  expect((await app.kms.scopeKeyState([held.id])).get(held.id)?.state).toBe('destroyed')
 }, 60_000)
 
 test('conflicting content is refused by its id, and nothing is imported', async () => {

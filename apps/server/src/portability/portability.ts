@@ -93,6 +93,8 @@ const SLICE_MS = 20_000
 /** A snapshot may miss what was being committed at its moment under an earlier time; the next one looks back further. */
 const OVERLAP_MS = 10 * 60_000
 const JOB_ATTEMPTS = 12
+/** What object storage takes for every part but the last. */
+const BUCKET_PART_BYTES_MIN = 5 << 20
 
 export type Portability = ReturnType<typeof createPortability>
 
@@ -246,7 +248,7 @@ export function createPortability(deps: PortabilityDeps) {
       since: input.since === undefined ? null : new Date(input.since.getTime() - OVERLAP_MS),
       snapshot_at: null,
       counts: null,
-      part_bytes: deps.partBytes,
+      part_bytes: bucket === undefined ? deps.partBytes : Math.max(deps.partBytes, BUCKET_PART_BYTES_MIN),
       size_bytes: 0,
       entry_count: 0,
       manifest_sha256: null,
