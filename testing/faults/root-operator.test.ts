@@ -1,16 +1,27 @@
 /**
- * Plays an operator who is root on every storage folder and has a dump of both databases, but neither the key
- * folder nor the HSM: looks for known plaintexts in every byte, and tries every key-shaped value as a key.
+ * Plays an operator who is root on every folder of the platform (objects, both databases with their copies, base
+ * backups and archived logs, server log, temporary files) and has a dump of both databases, but neither the key folder
+ * nor the HSM: looks for known plaintexts in every byte, and tries every key-shaped value as a key.
  */
 import { createSecretKey, hkdfSync } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createZstdDecompress } from 'node:zlib'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Config, readConfig } from '../../apps/server/src/config.ts'
+import { readTar } from '../../apps/server/src/db/tar.ts'
+import { readSegment } from '../../apps/server/src/db/wal-archive.ts'
 import { openBytes } from '../../apps/server/src/kms/wrap.ts'
+import { createLog } from '../../apps/server/src/log.ts'
 import { drawSampleContract } from '../../apps/server/src/sandbox/sample-contract.ts'
+import { removeInstallation, type Server, startServer } from '../../apps/server/src/server.ts'
 import { openMessage } from '../../apps/server/src/storage/cobblestone.ts'
 import { decodeEnvelope, envelopeBytes } from '../../apps/server/src/storage/envelope.ts'
+import { startWebhookSink, type WebhookSink } from '../fakes/webhook-sink.ts'
+import { searchFor } from '../needles.ts'
 import { handwriting, openStage, type Stage, type StageCompany } from '../stage.ts'
 
 /** Nobody else has these. */
@@ -20,13 +31,21 @@ const personName = '皇甫青瓷'
 const fileName = '青瓷附件一.pdf'
 const mobile = '13400009977'
 
+let folder: string
+let config: Config
+let server: Server | undefined
+let sink: WebhookSink
 let stage: Stage
 let corp: StageCompany
 let contract: Uint8Array
 let tables: Dump[]
+/** Every file that the operator can read, backups unpacked, by a name that begins with the kind of its place. */
 let files: Map<string, Buffer>
+/** Tables of keys as they lie in the files of the keys cluster, with what was updated and deleted. */
+let rawKeyTables: Buffer[]
 /** What must be found nowhere, by what it is. */
 const secrets = new Map<string, Buffer[]>()
+const temporaryBefore = process.env.TMPDIR
 
 interface Dump {
   table: string
@@ -34,9 +53,31 @@ interface Dump {
 }
 
 beforeAll(async () => {
-  stage = await openStage()
+  folder = await mkdtemp(join(tmpdir(), 'yinxin-operator-'))
+  await chmod(folder, 0o711)
+  // Whatever the platform puts aside for a moment lies where the operator looks.
+  await mkdir(join(folder, 'tmp'))
+  await chmod(join(folder, 'tmp'), 0o711)
+  process.env.TMPDIR = join(folder, 'tmp')
+  config = readConfig({
+    YINXIN_MODE: 'sandbox',
+    YINXIN_PORT: '0',
+    YINXIN_TRUST_PROXY: '127.0.0.1',
+    YINXIN_DATA_DIR: join(folder, 'data'),
+    YINXIN_DB_COPIES: '1+1',
+  })
+  const said: string[] = []
+  const log = createLog('trace', { write: (line) => void said.push(line) })
+  server = await startServer(config, { log })
+  sink = await startWebhookSink()
+  stage = await openStage({ at: server.url })
   corp = await stage.company(corpName)
   contract = await drawSampleContract({ corpName, personName, number: 'YX-CQ-1', date: '2026年1月1日' })
+  const app = await stage.ok<{ appId: string; appSecret: string }>('POST', '/api/v1/apps', {
+    token: corp.token,
+    body: { name: 'operator', environment: 'sandbox', callbackUrl: sink.url },
+  })
+  secrets.set('secrets of apps', [Buffer.from(app.appSecret)])
   const fileId = await stage.upload(corp.token, contract, fileName)
   const task = await stage.createTask(corp.token, {
     title,
@@ -59,9 +100,13 @@ beforeAll(async () => {
     ],
     autoStart: true,
   })
+  // A backup from the middle of the story, and one from its end.
+  for (const cluster of ['main', 'keys'] as const) await server.databases?.backup(cluster)
   const visit = await stage.visit(await stage.link(corp.token, task, 'person'), mobile, personName)
   expect((await stage.sign(visit, mobile, { handwriting })).status).toBe(200)
   await stage.until(corp.token, task.id, (one) => one.status === 'finished')
+
+  await sink.until((all) => all.some(({ body }) => body.includes(task.id) && body.includes('finished')))
 
   const slices = (bytes: Uint8Array, step: number) => {
     const all: Buffer[] = []
@@ -80,47 +125,98 @@ beforeAll(async () => {
     Buffer.from(visit.token),
     Buffer.from(visit.linkToken),
   ])
-  const app = await stage.ok<{ appId: string; appSecret: string }>('POST', '/api/v1/apps', {
-    token: corp.token,
-    body: { name: 'operator', environment: 'sandbox' },
-  })
-  secrets.set('secrets of apps', [Buffer.from(app.appSecret)])
   const seal = await stage.download(`/api/v1/seals/${corp.sealId}/image.svg`, corp.token)
   secrets.set('seals', slices(seal, 300))
 
-  const { database, config } = stage.server()
-  tables = [...(await dump('main', database.ownerUrl)), ...(await dump('keys', database.keysOwnerUrl))]
-  files = await readAll(config.dataDir)
-}, 60_000)
-afterAll(() => stage?.close())
-
-test('an operator finds contracts, messages, tokens, secrets and seals nowhere', () => {
-  expect(tables.length).toBeGreaterThan(50)
-  expect(files.size).toBeGreaterThan(5)
-  expect([...files.values()].reduce((sum, bytes) => sum + bytes.length, 0)).toBeGreaterThan(
-    6 * contract.length,
-  )
-  const found: string[] = []
-  for (const [what, plaintexts] of secrets) {
-    for (const needle of plaintexts.flatMap(spellings)) {
-      for (const [name, bytes] of files) if (bytes.includes(needle)) found.push(`${what} in ${name}`)
-      for (const place of placesOf(needle)) found.push(`${what} in ${place}`)
-    }
-  }
-  expect(found).toEqual([])
+  const databases = server.databases ?? expect.fail('the databases are embedded')
+  const { ownerUrl, keysOwnerUrl } = databases.urls()
+  tables = [...(await dump('main', ownerUrl)), ...(await dump('keys', keysOwnerUrl))]
+  const keyTables = await pathsOfTables(keysOwnerUrl)
+  const keysCluster = databases.keys.primary().dataFolder
+  for (const cluster of ['main', 'keys'] as const) await databases.backup(cluster)
+  const temporary = await readAll('temporary files', join(folder, 'tmp'))
+  // What lies in shared memory only is written at the end.
+  await server.stop()
+  server = undefined
+  rawKeyTables = await Promise.all(keyTables.map((path) => readFile(join(keysCluster, path))))
+  files = new Map([
+    ...(await placesOnDisk()),
+    ...temporary,
+    ...(await readAll('temporary files', join(folder, 'tmp'))),
+    ['server log', Buffer.from(said.join(''))] as const,
+  ])
+}, 120_000)
+afterAll(async () => {
+  await server?.stop()
+  await sink?.close()
+  if (temporaryBefore === undefined) delete process.env.TMPDIR
+  else process.env.TMPDIR = temporaryBefore
+  if (config) await removeInstallation(config)
+  await rm(folder, { recursive: true, force: true })
 })
 
-test('what lies in clear in the database is what the threat model lists, no more and no less', async () => {
-  const found = new Set<string>()
-  for (const text of [title, corpName, personName, fileName, mobile]) {
-    for (const needle of spellings(Buffer.from(text, 'utf8'))) {
-      for (const place of placesOf(needle)) found.add(place)
-      for (const [name, bytes] of files) if (bytes.includes(needle)) found.add(name)
-    }
+/** Kinds of places that one search must have seen, or it proves nothing. */
+const KINDS = [
+  'object storage',
+  'main cluster',
+  'main copy',
+  'main base backup',
+  'main log archive',
+  'keys cluster',
+  'keys copy',
+  'keys base backup',
+  'keys log archive',
+  'server log',
+  'other files',
+]
+const kindOf = (name: string) => name.split(': ')[0] ?? name
+
+test('an operator finds contracts, messages, tokens, secrets and seals nowhere, in no backup and no deleted row', () => {
+  expect(tables.length).toBeGreaterThan(50)
+  for (const kind of KINDS) {
+    expect(
+      [...files.keys()].some((name) => kindOf(name) === kind),
+      kind,
+    ).toBe(true)
   }
+  const stored = [...files].filter(([name]) => kindOf(name) === 'object storage')
+  expect(stored.reduce((sum, [, bytes]) => sum + bytes.length, 0)).toBeGreaterThan(6 * contract.length)
+  const found: string[] = []
+  const search = searchFor(
+    [...secrets].flatMap(([what, plaintexts]) =>
+      plaintexts.flatMap(spellings).map((bytes) => ({ what, bytes })),
+    ),
+  )
+  for (const [name, bytes] of files) for (const what of search.in(bytes)) found.push(`${what} in ${name}`)
+  for (const { place, bytes } of columns()) {
+    for (const what of search.in(bytes)) found.push(`${what} in ${place}`)
+  }
+  expect(found).toEqual([])
+
+  // What is known to lie in the keys database is found wherever it is kept: the search does read all of it.
+  const wraps = [...rowsOf('keys.tenant_keys'), ...rowsOf('keys.scope_key_wraps')].map((row) => row.wrapped)
+  const control = searchFor(wraps.map((bytes) => ({ what: 'a wrap', bytes: bytes as Buffer })))
+  const seen = new Set(
+    [...files].flatMap(([name, bytes]) => (control.in(bytes).size > 0 ? [kindOf(name)] : [])),
+  )
+  expect([...seen].sort()).toEqual(['keys base backup', 'keys cluster', 'keys copy', 'keys log archive'])
+})
+
+test('what lies in clear in the database and on disk is what the threat model lists, no more and no less', async () => {
+  const search = searchFor(
+    [title, corpName, personName, fileName, mobile]
+      .flatMap((text) => spellings(Buffer.from(text, 'utf8')))
+      .map((bytes) => ({ what: 'clear', bytes })),
+  )
+  const found = new Set<string>()
+  for (const { place, bytes } of columns()) if (search.in(bytes).size > 0) found.add(place)
+  const places = new Set<string>()
+  for (const [name, bytes] of files) if (search.in(bytes).size > 0) places.add(kindOf(name))
   const page = await readFile(join(import.meta.dirname, '../../docs/design/threat-model.md'), 'utf8')
-  const listed = [...page.matchAll(/^\| `([\w.]+)` \|/gm)].map((match) => match[1])
+  const listed = [...page.matchAll(/^\| `((?:main|keys)\.[\w.]+)` \|/gm)].map((match) => match[1])
   expect([...found].sort()).toEqual(listed.sort())
+  const listedPlaces = [...page.matchAll(/^\| files of `([\w ]+)` \|/gm)].map((match) => match[1])
+  expect([...places].sort()).toEqual(listedPlaces.sort())
 })
 
 test('no value in folders and databases opens anything, and with the key folder the same attack succeeds', async () => {
@@ -129,12 +225,48 @@ test('no value in folders and databases opens anything, and with the key folder 
   expect(attack([...candidates.values()])).toEqual({ opened: [], contracts: 0 })
 
   // The same hands with the key folder: what this test would look like if it failed.
-  const { keyDir } = stage.server().config
-  const stolen = await Promise.all((await readdir(keyDir)).map((name) => readFile(join(keyDir, name))))
+  const stolen = await stolenKeys()
   const outcome = attack([...candidates.values(), ...stolen.filter((bytes) => bytes.length === 32)], stolen)
   expect(outcome.opened.length).toBeGreaterThan(5)
   expect(outcome.contracts).toBeGreaterThan(0)
 })
+
+test('no bytes of the tables of keys on disk open a key, deleted ones included, and the root key does', async () => {
+  const windows = rawKeyTables.flatMap(windowsOf)
+  expect(windows.length).toBeGreaterThan(1000)
+  const doors = wrappedValues([]).filter(({ name }) => ['epoch', 'secrets', 'tenant', 'scope'].includes(name))
+  const openedBy = (keys: Buffer[]) => {
+    const opened = new Set<string>()
+    for (const key of keys.flatMap(derived)) {
+      for (const { name, labels, wrapped } of doors) {
+        if (labels.some((label) => tryOpen(key, label, wrapped) !== undefined)) opened.add(name)
+      }
+    }
+    return [...opened]
+  }
+  expect(openedBy(windows)).toEqual([])
+  expect(openedBy((await stolenKeys()).filter((bytes) => bytes.length === 32))).toContain('secrets')
+})
+
+const stolenKeys = async () =>
+  await Promise.all((await readdir(config.keyDir)).map((name) => readFile(join(config.keyDir, name))))
+
+/** The key itself, and what the source code derives from it. */
+const derived = (key: Buffer) => [
+  key,
+  Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms root wrap v1', 32)),
+  Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms epoch wrap v1', 32)),
+]
+
+/** Every 32 bytes at any place that could be a key: numbers and text have zeros or repetitions, keys do not. */
+function windowsOf(bytes: Buffer): Buffer[] {
+  const found: Buffer[] = []
+  for (let at = 0; at + 32 <= bytes.length; at++) {
+    const window = bytes.subarray(at, at + 32)
+    if (new Set(window).size >= 24) found.push(window)
+  }
+  return found
+}
 
 /** Opens whatever opens, over and over with what came out, as somebody does who has the source code. */
 function attack(keys: Buffer[], files: Buffer[] = []): { opened: string[]; contracts: number } {
@@ -144,11 +276,7 @@ function attack(keys: Buffer[], files: Buffer[] = []): { opened: string[]; contr
   let contracts = 0
   const doors = wrappedValues(files)
   while (fresh.length > 0) {
-    const tried = fresh.flatMap((key) => [
-      key,
-      Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms root wrap v1', 32)),
-      Buffer.from(hkdfSync('sha256', key, '', 'yinxin kms epoch wrap v1', 32)),
-    ])
+    const tried = fresh.flatMap(derived)
     fresh = []
     const learn = (bytes: Buffer) => {
       if (known.has(bytes.toString('hex'))) return
@@ -239,7 +367,8 @@ function wrappedValues(files: Buffer[]): Door[] {
 /** How many stored objects this key decrypts. */
 function readObjects(key: Buffer): number {
   let count = 0
-  for (const bytes of files.values()) {
+  for (const [name, bytes] of files) {
+    if (kindOf(name) !== 'object storage') continue
     for (let at = bytes.indexOf('YXO1'); at >= 0; at = bytes.indexOf('YXO1', at + 1)) {
       const head = decodeEnvelope(bytes.subarray(at))
       if (head === undefined) continue
@@ -299,10 +428,9 @@ function spellings(plain: Buffer): Buffer[] {
   return [...forms, ...encoded, escaped, Buffer.from(plain.toString('hex'))]
 }
 
-let texts: { place: string; bytes: Buffer }[] | undefined
-/** Columns in which a needle lies. */
-function placesOf(needle: Buffer): Set<string> {
-  texts ??= tables.flatMap(({ table, rows }) =>
+/** Every value of both dumps with the column in which it lies. */
+function columns(): { place: string; bytes: Buffer }[] {
+  return tables.flatMap(({ table, rows }) =>
     rows.flatMap((row) =>
       Object.entries(row).map(([column, value]) => ({
         place: `${table}.${column}`,
@@ -312,7 +440,6 @@ function placesOf(needle: Buffer): Set<string> {
       })),
     ),
   )
-  return new Set(texts.flatMap(({ place, bytes }) => (bytes.includes(needle) ? [place] : [])))
 }
 
 async function dump(database: string, url: string): Promise<Dump[]> {
@@ -336,12 +463,64 @@ async function dump(database: string, url: string): Promise<Dump[]> {
   }
 }
 
-async function readAll(folder: string): Promise<Map<string, Buffer>> {
+/** Where the tables of a database lie, below the cluster's folder. */
+async function pathsOfTables(url: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ path: string }>(
+      `select pg_relation_filepath(c.oid) as path from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where c.relkind = 'r' and n.nspname = 'public'`,
+    )
+    return rows.map(({ path }) => path)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Everything that the stopped platform left, sorted by what kind of place it is. */
+async function placesOnDisk(): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>()
+  const { dataDir, keysDir } = config.databaseCopies.folders
+  for (const [cluster, root] of [
+    ['main', dataDir],
+    ['keys', keysDir],
+  ] as const) {
+    for (const [path, bytes] of await readAll('', root)) {
+      const archive = /^(db-recovery\/)?db-archive\//.exec(path)
+      const kind = archive
+        ? path.includes('/wal/')
+          ? `${cluster} log archive`
+          : `${cluster} base backup`
+        : path.startsWith('db-recovery/db-copies/')
+          ? `${cluster} copy`
+          : /^(keys-p1\/)?postgres\//.test(path)
+            ? `${cluster} cluster`
+            : path.startsWith('storage/')
+              ? 'object storage'
+              : 'other files'
+      if (archive && path.endsWith('.tar.zst')) {
+        const stream = createReadStream(join(root, path)).pipe(createZstdDecompress())
+        for await (const entry of readTar(stream)) {
+          const parts: Buffer[] = []
+          for await (const part of entry.content) parts.push(part)
+          if (!entry.isFolder) found.set(`${kind}: ${path}/${entry.path}`, Buffer.concat(parts))
+        }
+      } else if (archive && path.endsWith('.zst')) {
+        found.set(`${kind}: ${path}`, await readSegment(join(root, path)))
+      } else found.set(`${kind}: ${path}`, bytes)
+    }
+  }
+  return found
+}
+
+async function readAll(kind: string, folder: string): Promise<Map<string, Buffer>> {
   const found = new Map<string, Buffer>()
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
-    found.set(path.slice(folder.length + 1), await readFile(path))
+    const name = path.slice(folder.length + 1)
+    found.set(kind === '' ? name : `${kind}: ${name}`, await readFile(path))
   }
   return found
 }

@@ -3,13 +3,17 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { verifyBundle } from '@yinxin/evidence'
 import { verifyPdf } from '@yinxin/pades'
 import { parsePem } from '@yinxin/pki'
 import { type Client, createClient, type SignTask } from '@yinxin/sdk'
 import { buildWeb, drawSampleContract, removeInstallation, sampleKeywords } from '@yinxin/server'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readConfig } from '../../apps/server/src/config.ts'
+import { planClusters } from '../../apps/server/src/db/copies.ts'
 import { type RunningCommand, runCommand } from '../children/run-command.ts'
+import { killPostmasters, postmastersOf } from '../postmasters.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 const CORP = '印信演示（上海）科技有限公司'
@@ -157,6 +161,70 @@ describe('npm start', { timeout: 240_000 }, () => {
     const vkey = (await (await fetch(`${after.url}/log/vkey`)).text()).trim()
     const report = verifyBundle(await client.signTasks.evidence(task.id), { trust: root, logKeys: [vkey] })
     expect(report.problems).toEqual([])
+  })
+
+  it('survives kill -9 of Node and of every PostgreSQL, together and one by one', {
+    timeout: 480_000,
+  }, async () => {
+    const folder = temporaryFolder()
+    const { folders, counts } = readConfig({ ...settings(folder) }).databaseCopies
+    const plans = planClusters(folders, counts)
+    const homes = [...plans.main.copies, ...plans.keys.copies].map(({ home }) => home)
+    const npmStart = async () => {
+      const command = kept(
+        runCommand(
+          ['start'],
+          { ...settings(folder), HOME: folder },
+          { program: ['npm'], cwd: REPOSITORY, detached: true },
+        ),
+      )
+      let isEnded = false
+      const end = async (signal: NodeJS.Signals) => {
+        if (isEnded) return
+        isEnded = true
+        // The whole job, as a terminal would: npm alone would leave the server behind.
+        process.kill(-(command.child.pid as number), signal)
+        await command.ended
+      }
+      cleanUps.push(() => end('SIGINT'))
+      const started = await greeting(command)
+      const client = createClient({ baseUrl: started.url, credential: started.app })
+      const kill = () => end('SIGKILL')
+      return { client, kill, url: started.url }
+    }
+    const done: SignTask[] = []
+    const proveAll = async (client: Client, url: string) => {
+      const trust = parsePem(await (await fetch(`${url}/ca/root.pem`)).text())
+      for (const { id, documents } of done) {
+        expect(await client.signTasks.get(id)).toMatchObject({ status: 'finished', documents })
+        const file = await client.signTasks.document(id, documents[0]?.documentId ?? '')
+        expect(verifyPdf(file, { trust }).ok).toBe(true)
+      }
+    }
+
+    const first = await npmStart()
+    done.push(await sealContract(first.client))
+    await first.kill()
+    expect(await killPostmasters(homes)).toBe(homes.length)
+
+    const second = await npmStart()
+    await proveAll(second.client, second.url)
+    for (const home of homes) {
+      const [pid] = await postmastersOf([home])
+      process.kill(pid ?? expect.fail(`no PostgreSQL in ${home}`), 'SIGKILL')
+      const deadlineMs = performance.now() + 60_000
+      for (let isBack = false; !isBack; ) {
+        if (performance.now() > deadlineMs) throw new Error(`the PostgreSQL of ${home} did not come back`)
+        await wait(100)
+        const [now] = await postmastersOf([home])
+        isBack = now !== undefined && now !== pid && (await fetch(`${second.url}/readyz`)).ok
+      }
+      done.push(await sealContract(second.client))
+    }
+    await second.kill()
+
+    const third = await npmStart()
+    await proveAll(third.client, third.url)
   })
 
   it('runs as a user who is not root', async (context) => {
