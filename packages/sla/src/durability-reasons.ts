@@ -22,6 +22,9 @@ export interface DurabilityReason {
   en: string
 }
 
+/** What is advised for one term leaves the rest of the line to the others. */
+const termShare = 0.1
+
 /** Replicas per site that the agreement promises (3.5). */
 const promisedPerSite = 3
 
@@ -98,7 +101,7 @@ export function reasonsOf(
         'The key store is an outside PostgreSQL; on which devices its copies lie cannot be seen from here, so they count as one: copies of the embedded database are counted.',
       )
     else {
-      const needed = devicesNeeded(figures.u, figures.uPrime, limit)
+      const needed = devicesNeeded(figures.u, figures.uPrime, limit * termShare)
       say(
         'key_copies_too_few',
         `密钥库的完整副本不足：丢失密钥等于丢失合同，需要位于 ${needed} 个独立设备上的 ${needed} 份（YINXIN_DB_COPIES=2+2，目录在不同的磁盘上）。`,
@@ -107,7 +110,7 @@ export function reasonsOf(
     }
   }
   if (figures.rootKey > limit) {
-    const needed = Math.ceil(Math.log(limit) / Math.log(figures.u) + 1e-9)
+    const needed = Math.ceil(Math.log(limit * termShare) / Math.log(figures.u))
     const enough = Number.isFinite(needed) && needed > 0 ? needed : promisedPerSite
     const { copies, declared } = measured.rootKeyCopies
     say(
@@ -116,13 +119,27 @@ export function reasonsOf(
       `The root key counts ${copies === 1 ? 'once' : `${copies} times`}${declared ? ', as declared' : '; no backup was declared'}: back up the key folder or token to ${enough} places altogether, and say how many with YINXIN_ROOT_KEY_COPIES.`,
     )
   }
-  if (reasons.length === 0)
+  if (reasons.length === 0) {
+    // No term alone is above the line; the heaviest one is where to begin.
+    const [zh, en, value] = heaviest(figures)
     say(
       'together_too_much',
-      `各项损失之和 ${figures.model.toExponential(2)} 高于 ${limit}，其中设备 ${figures.disk.toExponential(1)}、静默损坏 ${figures.latent.toExponential(1)}（每盘年损坏率按 ${assumptions.latentAfr}）。`,
-      `Together the losses are ${figures.model.toExponential(2)}, above ${limit}: devices ${figures.disk.toExponential(1)}, silent damage ${figures.latent.toExponential(1)} (at a yearly failure rate of ${assumptions.latentAfr}).`,
+      `各项损失之和 ${figures.model.toExponential(2)} 高于 ${limit}，最大的一项是${zh}（${value.toExponential(1)}；设备年损坏率按 ${assumptions.latentAfr} 计）。`,
+      `Together the losses are ${figures.model.toExponential(2)}, above ${limit}; the heaviest is ${en} (${value.toExponential(1)}, at a yearly failure rate of ${assumptions.latentAfr}).`,
     )
+  }
   return reasons
+}
+
+function heaviest(figures: DurabilityFigures): [zh: string, en: string, value: number] {
+  const terms: [string, string, number][] = [
+    ['设备损坏', 'lost devices', figures.disk],
+    ['静默损坏', 'silent damage', figures.latent],
+    ['站点损毁', 'a lost site', figures.site],
+    ['密钥库', 'the key store', figures.key],
+    ['根密钥', 'the root key', figures.rootKey],
+  ]
+  return terms.reduce((most, one) => (one[2] > most[2] ? one : most))
 }
 
 const hours = (value: number) => (value >= 10 ? value.toFixed(0) : value.toPrecision(2))

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { type DurabilityMeasurements, durabilityReport, estimateAfr } from './sla.ts'
 
@@ -67,7 +68,7 @@ it('replicas on one device count as one: far from the promise, and the report sa
   ])
   expect(report.reasons[0]!.en).toContain('3 different disks')
   expect(report.reasons[3]!.en).toContain('3 separate devices')
-  expect(report.reasons[4]!.en).toContain('4 places')
+  expect(report.reasons[4]!.en).toContain('5 places')
 })
 
 it('between the two lines: the contract line is met, the design line is not, and that is no pass', () => {
@@ -75,6 +76,14 @@ it('between the two lines: the contract line is met, the design line is not, and
   expect(report.figures.latent).toBeGreaterThan(1e-11)
   expect([report.design.met, report.contract.met, report.verdict]).toEqual([false, true, 'not_met'])
   expect(report.reasons.map(({ code }) => code)).toEqual(['verified_too_seldom'])
+})
+
+it('terms that are below the line one by one and above it together name the heaviest', () => {
+  const report = but({ rootKeyCopies: { copies: 4, declared: true } })
+  expect(report.figures.rootKey).toBeLessThan(1e-11)
+  expect(report.figures.model).toBeGreaterThan(1e-11)
+  expect(report.reasons.map(({ code }) => code)).toEqual(['together_too_much'])
+  expect(report.reasons[0]!.en).toContain('the root key')
 })
 
 it('each lack has its reason', () => {
@@ -131,4 +140,15 @@ it('failure rates: the prior until the count says more, in either direction', ()
   expect(agreeing.lower * 500).toBeCloseTo(5.425, 2)
   expect(agreeing.upper! * 500).toBeCloseTo(16.962, 2)
   expect(() => estimateAfr({ failures: -1, deviceMonths: 1 })).toThrow(RangeError)
+})
+
+it('the worked example of the operations page is what the functions say', () => {
+  const page = readFileSync(new URL('../../../docs/operations/durability.md', import.meta.url), 'utf8')
+  const { figures } = but({ sitesApart: 'declared', exposure: { objectHours: 1e8, oneSiteHours: 0.01 } })
+  const written = Object.fromEntries(
+    [...page.matchAll(/^\| `(\w+)` \|.*\| ([\d.e-]+) \|$/gm)].map(([, name, value]) => [name, Number(value)]),
+  )
+  expect(Object.keys(written).length).toBeGreaterThan(8)
+  for (const [name, value] of Object.entries(written))
+    expect(value, name).toBe(Number((figures[name as 'disk'] as number).toPrecision(4)))
 })
