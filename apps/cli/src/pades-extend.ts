@@ -1,8 +1,8 @@
 /** `yinxin pades extend`, `timestamp` and `renew`: what keeps a signature good for decades. */
 import { extendDelta, type PdfSource, type TimestampOptions, timestampDelta } from '@yinxin/pades'
-import { EXIT, type Lang, readArguments, UsageError } from './command.ts'
+import { EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
 import { openInput, writeAppended } from './large-files.ts'
-import { asUnreadable } from './pades-output.ts'
+import { refusedAsJson } from './pades-output.ts'
 import { revocationSource } from './pades-revocation.ts'
 import { askTimestamp } from './pades-timestamp.ts'
 import { readAnchors } from './reading.ts'
@@ -12,14 +12,18 @@ const OPTIONS = {
   tsa: { type: 'string', multiple: true },
   crl: { type: 'string', multiple: true },
   trust: { type: 'string', multiple: true },
+  json: { type: 'boolean' },
 } as const
 
 /** Only the authority of the timestamp; nothing else of a file that is merely stamped is looked at. */
 export async function timestampFile(args: string[], lang: Lang): Promise<number> {
-  const { values, positionals } = readArguments(args, lang, { tsa: OPTIONS.tsa }, ['IN.pdf', 'OUT.pdf'])
+  const { values, positionals } = readArguments(args, lang, { tsa: OPTIONS.tsa, json: OPTIONS.json }, [
+    'IN.pdf',
+    'OUT.pdf',
+  ])
   const [input, output] = positionals as [string, string]
   const stamping = authority(values.tsa, lang)
-  return await convert(input, output, lang, (pdf) => timestampDelta(pdf, stamping), {
+  return await convert({ input, output, json: values.json }, lang, (pdf) => timestampDelta(pdf, stamping), {
     zh: '已加盖文件时间戳',
     en: 'timestamped',
   })
@@ -40,15 +44,20 @@ export async function extendFile(args: string[], lang: Lang): Promise<number> {
     ...(values.tsa === undefined ? {} : authority(values.tsa, lang)),
     ...(await anchors(values.trust, lang)),
   } as const
-  return await convert(input, output, lang, (pdf) => extendDelta(pdf, options), {
-    zh: `已提升到 ${level}`,
-    en: `extended to ${level}`,
-  })
+  return await convert(
+    { input, output, json: values.json, level },
+    lang,
+    (pdf) => extendDelta(pdf, options),
+    {
+      zh: `已提升到 ${level}`,
+      en: `extended to ${level}`,
+    },
+  )
 }
 
 export async function renewFile(args: string[], lang: Lang): Promise<number> {
-  const { tsa, crl, trust } = OPTIONS
-  const { values, positionals } = readArguments(args, lang, { tsa, crl, trust }, ['IN.pdf', 'OUT.pdf'])
+  const { tsa, crl, trust, json } = OPTIONS
+  const { values, positionals } = readArguments(args, lang, { tsa, crl, trust, json }, ['IN.pdf', 'OUT.pdf'])
   const [input, output] = positionals as [string, string]
   const options = {
     level: 'B-LTA' as const,
@@ -56,10 +65,15 @@ export async function renewFile(args: string[], lang: Lang): Promise<number> {
     ...authority(values.tsa, lang),
     ...(await anchors(values.trust, lang)),
   }
-  return await convert(input, output, lang, (pdf) => extendDelta(pdf, options), {
-    zh: '已续期',
-    en: 'renewed',
-  })
+  return await convert(
+    { input, output, json: values.json, level: 'B-LTA' },
+    lang,
+    (pdf) => extendDelta(pdf, options),
+    {
+      zh: '已续期',
+      en: 'renewed',
+    },
+  )
 }
 
 /** Authorities, asked in their order. @throws UsageError when none is named */
@@ -77,21 +91,30 @@ async function anchors(paths: readonly string[] | undefined, lang: Lang): Promis
   return trust === undefined ? {} : { trust }
 }
 
+interface Conversion {
+  input: string
+  output: string
+  json: boolean | undefined
+  level?: string
+}
+
 async function convert(
-  input: string,
-  output: string,
+  { input, output, json, level }: Conversion,
   lang: Lang,
   act: (pdf: Uint8Array | PdfSource) => Promise<Uint8Array>,
   done: { zh: string; en: string },
 ): Promise<number> {
-  const opened = await openInput(input, lang)
   try {
-    await writeAppended(opened, input, output, await act(opened.pdf), lang)
+    const opened = await openInput(input, lang)
+    try {
+      await writeAppended(opened, input, output, await act(opened.pdf), lang)
+    } finally {
+      opened.close()
+    }
   } catch (error) {
-    throw asUnreadable(error, lang)
-  } finally {
-    opened.close()
+    return refusedAsJson(error, json, lang)
   }
-  process.stdout.write(lang === 'zh' ? `✓ ${done.zh}：${output}\n` : `✓ ${done.en}: ${output}\n`)
+  if (json) printJson({ ok: true, output, ...(level === undefined ? {} : { level }) })
+  else process.stdout.write(lang === 'zh' ? `✓ ${done.zh}：${output}\n` : `✓ ${done.en}: ${output}\n`)
   return EXIT.good
 }

@@ -1,7 +1,16 @@
 /** Where `yinxin pades` finds revocation data: files named by the user, else the addresses in the certificates. */
 import { readFile } from 'node:fs/promises'
 import type { RevocationAnswer, RevocationSource } from '@yinxin/pades'
-import { fetchRevocation, PkiError, parseCrl, parsePem, sameName, verifyCrl } from '@yinxin/pki'
+import {
+  type Certificate,
+  fetchRevocation,
+  PkiError,
+  parseCrl,
+  parseOcspResponse,
+  parsePem,
+  sameName,
+  verifyCrl,
+} from '@yinxin/pki'
 import { type Lang, Unreadable, UsageError } from './command.ts'
 import { httpPort } from './http.ts'
 import { reason } from './reading.ts'
@@ -59,5 +68,27 @@ export async function revocationSource(
           : `✗ nothing tells whether ${subject} is revoked; give a list with --crl (${error.message})`,
       )
     }
+  }
+}
+
+/** The same source, which refuses to go on when the signer's own certificate turns out to be revoked. */
+export function refusingRevoked(own: Certificate, source: RevocationSource, lang: Lang): RevocationSource {
+  return async (need) => {
+    const answer = await source(need)
+    if (need.certificate.fingerprintSha256 !== own.fingerprintSha256) return answer
+    const isRevoked =
+      answer.crls?.some((der) => parseCrl(der).revoked.has(own.serialHex)) ||
+      answer.ocsps?.some((der) =>
+        parseOcspResponse(der).singles.some(
+          ({ certId, status }) => certId.serialHex === own.serialHex && status === 'revoked',
+        ),
+      )
+    if (!isRevoked) return answer
+    throw new Unreadable(
+      'certificate_revoked',
+      lang === 'zh'
+        ? `✗ 证书 ${own.subject.text} 已被吊销`
+        : `✗ the certificate ${own.subject.text} has been revoked`,
+    )
   }
 }

@@ -9,22 +9,22 @@ import {
   drawPng,
   drawSvg,
   drawText,
-  extendPdf,
+  extendDelta,
   normalizePdf,
   type Placement,
   parseFont,
   prepareAppearance,
   type SignOptions,
-  signPdf,
+  signDelta,
 } from '@yinxin/pades'
-import { nameValue, parseCertificate } from '@yinxin/pki'
-import { EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
+import { type Certificate, nameValue, parseCertificate } from '@yinxin/pki'
+import { EXIT, type Lang, printJson, readArguments, Unreadable, UsageError } from './command.ts'
+import { openInput, withAppended, writeAppended } from './large-files.ts'
 import { authority } from './pades-extend.ts'
-import { asUnreadable, writeOutput } from './pades-output.ts'
-import { revocationSource } from './pades-revocation.ts'
+import { refusedAsJson, writeOutput } from './pades-output.ts'
+import { refusingRevoked, revocationSource } from './pades-revocation.ts'
 import { type Identity, openIdentity, SIGNER_OPTIONS } from './pades-signer.ts'
 import { readInput } from './reading.ts'
-import { refusalOf } from './verify.ts'
 
 const OPTIONS = {
   ...SIGNER_OPTIONS,
@@ -67,11 +67,7 @@ export async function signFile(args: string[], lang: Lang): Promise<number> {
     else say(output, level, origin, lang)
     return EXIT.good
   } catch (error) {
-    const named = asUnreadable(error, lang)
-    const refusal = refusalOf(named, lang)
-    if (values.json !== true || refusal === undefined) throw named
-    printJson({ ok: false, error: refusal })
-    return EXIT.unreadable
+    return refusedAsJson(error, values.json, lang)
   }
 }
 
@@ -88,34 +84,61 @@ async function signInto(
   const stamping = level === 'B-B' ? {} : authority(values.tsa, lang)
   const { signer, certificates, origin, close } = await openIdentity(values, lang)
 
-  // 2. The signature.
+  // 2. The signature, and what makes it last.
   try {
-    const given = await readInput(input, lang)
     const signingTime = new Date()
-    const validationData = await revocationSource(values.crl, signingTime, lang)
-    const pdf = values.normalize ? normalizePdf(given) : given
-    const placements =
-      place === undefined ? [] : [await placementOf(place, values, certificates, signingTime, lang)]
-    const options: SignOptions = {
-      signer,
-      certificates,
-      placements,
-      signingTime,
-      ...(values.reason === undefined ? {} : { reason: values.reason }),
-      ...(values.field === undefined ? {} : { fieldName: values.field }),
-      ...(certify === undefined ? {} : { certify }),
-      ...stamping,
+    const own = parseCertificate(certificates[0] as Uint8Array)
+    refuseOutsideValidity(own, signingTime, lang)
+    const opened = await openInput(input, lang)
+    try {
+      const pdf = values.normalize ? normalizePdf(await readInput(input, lang)) : opened.pdf
+      const placements =
+        place === undefined ? [] : [await placementOf(place, values, certificates, signingTime, lang)]
+      const options: SignOptions = {
+        signer,
+        certificates,
+        placements,
+        signingTime,
+        ...(values.reason === undefined ? {} : { reason: values.reason }),
+        ...(values.field === undefined ? {} : { fieldName: values.field }),
+        ...(certify === undefined ? {} : { certify }),
+        ...stamping,
+      }
+      const validationData = refusingRevoked(own, await revocationSource(values.crl, signingTime, lang), lang)
+      const parts = [await signDelta(pdf, options)]
+      if (level === 'B-LT' || level === 'B-LTA') {
+        const lasting = { level, validationData, certificates, ...stamping }
+        parts.push(await extendDelta(withAppended(pdf, parts[0] as Uint8Array), lasting))
+      }
+      const delta = Buffer.concat(parts)
+      if (values.normalize) await writeOutput(output, Buffer.concat([pdf as Uint8Array, delta]), lang)
+      else await writeAppended(opened, input, output, delta, lang)
+    } finally {
+      opened.close()
     }
-    const signed = await signPdf(pdf, options)
-    const lasting = level === 'B-LT' || level === 'B-LTA'
-    const finished = lasting
-      ? await extendPdf(signed, { level, validationData, certificates, ...stamping })
-      : signed
-    await writeOutput(output, finished, lang)
   } finally {
     close()
   }
   return origin
+}
+
+/** A signature with such a certificate could never be valid. @throws Unreadable */
+function refuseOutsideValidity({ notBefore, notAfter }: Certificate, now: Date, lang: Lang): void {
+  const zh = lang === 'zh'
+  if (notAfter < now)
+    throw new Unreadable(
+      'certificate_expired',
+      zh
+        ? `✗ 证书已于 ${notAfter.toISOString()} 过期`
+        : `✗ the certificate expired on ${notAfter.toISOString()}`,
+    )
+  if (notBefore > now)
+    throw new Unreadable(
+      'certificate_not_yet_valid',
+      zh
+        ? `✗ 证书自 ${notBefore.toISOString()} 起才有效`
+        : `✗ the certificate is not valid before ${notBefore.toISOString()}`,
+    )
 }
 
 function say(output: string, level: Level, origin: Identity['origin'], lang: Lang): void {

@@ -11,9 +11,9 @@ import { refusalOf, verify } from './verify.ts'
 const usage = {
   zh: `用法：
   yinxin pades sign IN.pdf OUT.pdf (--key KEY.pem --cert CERT.pem | --pkcs11 … | --csc …) [选项]
-  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
-  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
-  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL]… [--crl FILE]… [--trust CERT.pem]… [--json]
+  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL [--json]
+  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]… [--json]
   yinxin pades verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 
@@ -60,9 +60,9 @@ const usage = {
 退出码：0 成功 · 1 验证未通过 · 2 无法读取或被拒绝 · 64 用法错误`,
   en: `usage:
   yinxin pades sign IN.pdf OUT.pdf (--key KEY.pem --cert CERT.pem | --pkcs11 … | --csc …) [OPTIONS]
-  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL] [--crl FILE]… [--trust CERT.pem]…
-  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL
-  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]…
+  yinxin pades extend IN.pdf OUT.pdf [--level B-T|B-LT|B-LTA] [--tsa URL]… [--crl FILE]… [--trust CERT.pem]… [--json]
+  yinxin pades timestamp IN.pdf OUT.pdf --tsa URL [--json]
+  yinxin pades renew IN.pdf OUT.pdf --tsa URL [--crl FILE]… [--trust CERT.pem]… [--json]
   yinxin pades verify FILE.pdf [--trust CERT.pem]… [--compare DIR] [--at TIME] [--report simple|detailed] [--json]
   yinxin pades inspect FILE.pdf [--json]
 

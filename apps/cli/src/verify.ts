@@ -81,6 +81,7 @@ function verificationJson(report: PdfVerification, sha256: string, lang: Lang) {
     sha256,
     signatures: report.signatures.map((one) => signatureJson(one, lang)),
     documentTimestamps: report.documentTimestamps.map((one) => signatureJson(one, lang)),
+    unsignedFields: report.unsignedFields,
   }
 }
 
@@ -163,6 +164,9 @@ function readable(report: PdfVerification, name: string, lang: Lang): string {
   const all = [...report.signatures, ...report.documentTimestamps]
   const lines = [`${report.ok ? '✓' : '✗'} ${name}  ${verdict(report, lang)}`]
   for (const [index, one] of all.entries()) lines.push('', ...signatureLines(one, index, lang))
+  const waiting = report.unsignedFields.join(lang === 'zh' ? '、' : ', ')
+  if (waiting !== '')
+    lines.push('', lang === 'zh' ? `  待签的签名域：${waiting}` : `  fields not signed: ${waiting}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -174,10 +178,15 @@ function verdict(report: PdfVerification, lang: Lang): string {
       ? `${count} 个签名全部有效，签署后未被改动`
       : `${count} valid signature(s), nothing changed afterwards`
   }
-  const bad = report.signatures.filter((one) => one.status !== 'valid' || one.trusted === false).length
+  const all = [...report.signatures, ...report.documentTimestamps]
+  const bad = all.filter((one) => one.status !== 'valid' || one.trusted === false).length
+  if (bad === 0)
+    return lang === 'zh'
+      ? `${count} 个签名有效，但其后文件有许可范围内的改动`
+      : `${count} valid signature(s), but what they permit was changed afterwards`
   return lang === 'zh'
-    ? `未通过：${count} 个签名中 ${bad} 个有问题或文件被改动`
-    : `not good: ${bad} of ${count} signatures have problems, or the file was changed`
+    ? `未通过：${all.length} 个签名和时间戳中 ${bad} 个有问题或文件被改动`
+    : `not good: ${bad} of ${all.length} signatures and timestamps have problems, or the file was changed`
 }
 
 function signatureLines(one: SignatureReport, index: number, lang: Lang): string[] {

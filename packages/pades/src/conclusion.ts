@@ -49,10 +49,43 @@ const REASONS: Record<SubIndication, readonly [zh: string, en: string]> = {
   ],
 }
 
-/** The conclusion on one signature in words. */
-export function conclusionText(
-  one: Pick<ValidatedSignature, 'kind' | 'signer' | 'indication' | 'subIndication' | 'provenAt'>,
-): ConclusionText {
+type Concluded = Pick<
+  ValidatedSignature,
+  'kind' | 'signer' | 'indication' | 'subIndication' | 'provenAt' | 'blocks'
+>
+
+/** The conclusion on one signature in words, and what its timestamp is worth where that is nothing. */
+export function conclusionText(one: Concluded): ConclusionText {
+  const { zh, en } = verdictText(one)
+  const stamp = timestampText(one.blocks)
+  return stamp ? { zh: `${zh}${stamp.zh}`, en: `${en} ${stamp.en}` } : { zh, en }
+}
+
+/** On timestamps attached to a signature that do not hold; a good one beside them does not hide them. */
+function timestampText(blocks: Concluded['blocks']): ConclusionText | undefined {
+  // Where only revocation data is missing, the verdict on the signature says so already.
+  const bad = blocks.filter(
+    ({ block, indication, subIndication }) =>
+      block === 'timestamp' && indication !== 'PASSED' && subIndication !== 'TRY_LATER',
+  )
+  if (bad.length === 0) return undefined
+  if (bad.some(({ subIndication }) => subIndication === 'HASH_FAILURE'))
+    return {
+      zh: '附在其中的时间戳不是为它加盖的，不能证明签署时间。',
+      en: 'A timestamp attached to it was made for something else and proves no time.',
+    }
+  return bad.some(({ indication }) => indication === 'FAILED')
+    ? {
+        zh: '附在其中的时间戳无效，不能证明签署时间。',
+        en: 'A timestamp attached to it is not valid and proves no time.',
+      }
+    : {
+        zh: '附在其中的时间戳无法核实，不能证明签署时间。',
+        en: 'A timestamp attached to it cannot be verified and proves no time.',
+      }
+}
+
+function verdictText(one: Concluded): ConclusionText {
   const { kind, indication, subIndication, provenAt } = one
   const signer =
     one.signer === '' ? { zh: '未知签名者', en: 'an unknown signer' } : { zh: one.signer, en: one.signer }

@@ -42,7 +42,7 @@ const TEXTS: Record<PdfRefusalCode, readonly [zh: string, en: string]> = {
     'A certification on this file forbids any change',
   ],
   certify_not_first: ['认证签名必须是第一个签名', 'A certification must be the first signature'],
-  field_name_taken: ['签名域名称已被占用', 'The signature field name is taken'],
+  field_name_taken: ['签名域名称已被占用或不可用', 'The signature field name is taken or cannot be used'],
   field_locked: ['签名域已被先前的签名锁定', 'An earlier signature has locked this signature field'],
   field_not_visible: ['签名域没有可绘制的位置', 'The signature field has no place to draw in'],
   seed_value_violated: ['签名不符合签名域的要求', 'The signature field asks for something else'],

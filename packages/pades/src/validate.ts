@@ -258,8 +258,9 @@ function judge(
     subIndication,
     provenAt: proven?.toISOString() ?? null,
     provenAfter: after?.toISOString() ?? null,
+    blocks,
   } as const
-  return { ...base, conclusion: conclusionText(base), blocks }
+  return { ...base, conclusion: conclusionText(base) }
 }
 
 function earliest(times: readonly Date[]): Date | undefined {
