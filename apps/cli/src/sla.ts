@@ -13,11 +13,22 @@ import {
 } from '@yinxin/sla'
 import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable, UsageError } from './command.ts'
 import { readInput } from './reading.ts'
+import { isOperatorVerb, runOperatorVerb } from './sla-operator.ts'
 
 const usage = {
   zh: `用法：yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+      yinxin sla announce --from UTC --to UTC --text-zh 文字 --text-en TEXT --by NAME [--service NAME]…
+      yinxin sla withdraw ID --by NAME
+      yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT --by NAME
+      yinxin sla close
 
-由公布的每分钟记录重算一个自然月的可用性（服务等级协议 3.8）。
+announce   公告计划维护，须提前至少 24 小时；withdraw 撤回
+correct    更正某时段每分钟的数量，须附理由与证据；已关闭的月份随即产生下一次修订，原修订不变
+close      立即关闭到期的月份（月末后 3 天），否则每小时自动进行
+时间写作 2026-11-24T08:05Z；服务为 frontend、backend、upload、signing、certificate。
+以上由运营者在平台所在机器上执行，设置与 yinxin up 相同。
+
+compute    由公布的每分钟记录重算一个自然月的可用性（服务等级协议 3.8）。
 
   MINUTES.csv    首行 minute,valid,ok,maintenance；minute 为 UTC 的 ISO 时间，maintenance 为 0 或 1
                  首末两行之间缺失的分钟视为无流量且无探测（计为不可用）；月外的行只作上下文
@@ -27,8 +38,19 @@ const usage = {
 
 算出结果即退出码 0（是否达标见 pass）· 2 无法读取 · 64 用法错误`,
   en: `usage: yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+       yinxin sla announce --from UTC --to UTC --text-zh TEXT --text-en TEXT --by NAME [--service NAME]…
+       yinxin sla withdraw ID --by NAME
+       yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT --by NAME
+       yinxin sla close
 
-Recomputes the availability of a calendar month from published minutes (clause 3.8 of the agreement).
+announce   announces planned maintenance, at least 24 hours before; withdraw takes it back
+correct    replaces the counts of every minute in a range, with reason and evidence; a closed month gets its next
+           revision at once, and the earlier ones stay
+close      closes the months that are due (three days after their end); else that happens within the hour
+Times are written 2026-11-24T08:05Z; services are frontend, backend, upload, signing and certificate. The operator runs
+these on the machine of the platform, with the settings of yinxin up.
+
+compute    recomputes the availability of a calendar month from published minutes (clause 3.8 of the agreement).
 
   MINUTES.csv    first line minute,valid,ok,maintenance; minute is ISO time in UTC, maintenance 0 or 1
                  a minute missing between the first row and the last had neither traffic nor a probe (bad);
@@ -41,9 +63,10 @@ Exit code: 0 computed (whether the promise was met is in pass) · 2 unreadable �
 }
 
 export const run = command(usage, async (args, lang) => {
-  const [verb, ...rest] = args
+  const [verb = '', ...rest] = args
+  if (isOperatorVerb(verb)) return await runOperatorVerb(verb, rest, lang)
   if (verb !== 'compute') {
-    throw new UsageError(lang === 'zh' ? `没有子命令：${verb ?? ''}` : `no such subcommand: ${verb ?? ''}`)
+    throw new UsageError(lang === 'zh' ? `没有子命令：${verb}` : `no such subcommand: ${verb}`)
   }
   const { values, positionals } = readArguments(
     rest,

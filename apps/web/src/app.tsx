@@ -8,6 +8,9 @@ import { useWords } from './words/words.tsx'
 const CeremonyPage = lazy(() => import('./ceremony/ceremony.tsx').then((m) => ({ default: m.CeremonyPage })))
 const LoginPage = lazy(() => import('./console/login.tsx').then((m) => ({ default: m.LoginPage })))
 const VerifyPage = lazy(() => import('./console/verify.tsx').then((m) => ({ default: m.VerifyPage })))
+const ServiceLevelPage = lazy(() =>
+  import('./service-level/service-level.tsx').then((m) => ({ default: m.ServiceLevelPage })),
+)
 const Console = lazy(() => import('./console/console.tsx').then((m) => ({ default: m.Console })))
 
 export function AppRoutes() {
@@ -32,6 +35,7 @@ export function AppRoutes() {
         <Route path="/s/:token" element={<CeremonyPage />} />
         <Route path="/login" element={<LoginPage />} />
         <Route path="/verify" element={<VerifyPage />} />
+        <Route path="/sla" element={<ServiceLevelPage />} />
         <Route path="/*" element={<Console />} />
       </Routes>
     </Suspense>

@@ -7,8 +7,16 @@ import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
 import { formatSize, groupHash } from './dates.ts'
 import { generalWords } from './general.ts'
+import { serviceLevelWords } from './service-level.ts'
 
-const parts = [generalWords, ceremonyWords, consoleWords, custodyWords, destructionWords] as const
+const parts = [
+  generalWords,
+  ceremonyWords,
+  consoleWords,
+  custodyWords,
+  destructionWords,
+  serviceLevelWords,
+] as const
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()
 
 describe('the dictionary', () => {

@@ -4,6 +4,7 @@ import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
 import { generalWords } from './general.ts'
+import { serviceLevelWords } from './service-level.ts'
 
 /**
  * Every text of the product, Chinese beside English in one tuple: a missing translation is a type
@@ -15,6 +16,7 @@ export const dictionary = {
   ...consoleWords,
   ...custodyWords,
   ...destructionWords,
+  ...serviceLevelWords,
 }
 
 export type Language = 'zh' | 'en'
