@@ -1,8 +1,6 @@
 /** `yinxin bundle verify`: judges an export without the installation that made it or the one that shall take it. */
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type ExportReport, type TarDamage, verifyExport } from '@yinxin/evidence'
-import { openBundle } from '@yinxin/server'
 import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable, UsageError } from './command.ts'
 import { readLogKeys } from './evidence.ts'
 import { readAnchors, reason } from './reading.ts'
@@ -50,6 +48,8 @@ export const run = command(usage, async (args, lang) => {
   const logKeys = await readLogKeys(values['log-key'], lang)
   let report: ExportReport
   try {
+    // Loaded when it is needed: a wrong call is answered at once.
+    const { openBundle } = await import('@yinxin/server')
     const source = await openBundle(path)
     const damage: TarDamage[] = []
     report = await verifyExport(
@@ -138,19 +138,4 @@ function readable(report: ExportReport, name: string, lang: Lang): string {
     lines.push(`  ✗ ${zh ? problem.message_zh : problem.message_en} [${problem.code}]`)
   if (count > SHOWN_MAX) lines.push(`  … ${count - SHOWN_MAX}`)
   return `${lines.join('\n')}\n`
-}
-
-/** The text of files that options name. @throws UsageError */
-export async function readTexts(
-  paths: readonly string[] | undefined,
-  lang: Lang,
-): Promise<string[] | undefined> {
-  if (paths === undefined) return undefined
-  return await Promise.all(
-    paths.map((path) =>
-      readFile(path, 'utf8').catch((error: unknown) => {
-        throw new UsageError(`${path}: ${reason(error, lang)}`)
-      }),
-    ),
-  )
 }

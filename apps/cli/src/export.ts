@@ -1,8 +1,8 @@
 /** `yinxin export`: everything that a company owns, from the own installation or from a server far away. */
 import { Unreadable, command, EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
-import { readTexts } from './bundle.ts'
 import { downloadExport } from './export-download.ts'
 import { operating, operatorConfig } from './operator-command.ts'
+import { readTexts } from './reading.ts'
 
 const usage = {
   zh: `用法：yinxin export --corp ID|信用代码 (--to DIR | --archive FILE.tar) [--since 时间] [--resume 导出ID] [--json]

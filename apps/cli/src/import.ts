@@ -1,9 +1,9 @@
 /** `yinxin import`: takes an export of another installation into this one. */
 import { resolve } from 'node:path'
 import type { ImportReport } from '@yinxin/server'
-import { readTexts } from './bundle.ts'
 import { command, EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
 import { operating, operatorConfig } from './operator-command.ts'
+import { readTexts } from './reading.ts'
 
 const usage = {
   zh: `用法：yinxin import DIR|FILE.tar --corp ID|信用代码 [--into-other] [--trust ROOT.pem]… [--log-key LOG.vkey]… [--json]

@@ -51,3 +51,18 @@ export function reason(error: unknown, lang: Lang): string {
   if (code === 'EISDIR') return lang === 'zh' ? '这是一个目录' : 'it is a folder'
   return error.message
 }
+
+/** The text of files that options name. @throws UsageError */
+export async function readTexts(
+  paths: readonly string[] | undefined,
+  lang: Lang,
+): Promise<string[] | undefined> {
+  if (paths === undefined) return undefined
+  return await Promise.all(
+    paths.map((path) =>
+      readFile(path, 'utf8').catch((error: unknown) => {
+        throw new UsageError(`${path}: ${reason(error, lang)}`)
+      }),
+    ),
+  )
+}

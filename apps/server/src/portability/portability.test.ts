@@ -8,6 +8,7 @@ import { parsePem } from '@yinxin/pki'
 import { signRequest } from '@yinxin/sdk'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { largePdf } from '../../../../testing/fakes/pdfs.ts'
 import { startFakeS3 } from '../../../../testing/fakes/s3.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
 import { drawSampleContract } from '../sandbox/sample-contract.ts'
@@ -102,7 +103,10 @@ async function orderAsAdmin(stage: Stage, company: StageCompany): Promise<Export
 async function askAsApp(body: Record<string, unknown>) {
   const text = JSON.stringify(body)
   const facts = { method: 'POST', path: '/api/v1/exports', timestampMs: Date.now(), nonce: randomUUID() }
-  const signature = await signRequest(program.appSecret, { ...facts, bodySha256Hex: sha256(Buffer.from(text)) })
+  const signature = await signRequest(program.appSecret, {
+    ...facts,
+    bodySha256Hex: sha256(Buffer.from(text)),
+  })
   return await origin.call<ExportAnswer>('POST', facts.path, {
     body,
     headers: {
@@ -375,9 +379,11 @@ test('the next export holds only what changed since', async () => {
 }, 60_000)
 
 test('an export goes to the bucket of the customer, part by part, and forgets how it came in', async () => {
+  await origin.upload(corp.token, largePdf(12 << 20), '大文件.pdf')
   const s3 = await startFakeS3()
   try {
-    s3.before = ({ name }) => (name === 'uploadPart' && s3.calls.length % 5 === 0 ? 'lose-answer' : undefined)
+    let uploads = 0
+    s3.before = ({ name }) => (name === 'uploadPart' && ++uploads === 2 ? 'lose-answer' : undefined)
     const bucket = {
       endpoint: s3.endpoint,
       region: 'r',
@@ -392,6 +398,7 @@ test('an export goes to the bucket of the customer, part by part, and forgets ho
     const there = await origin.download(`/api/v1/exports/${done.id}/archive`, corp.token)
     expect(s3.bytes('exports/all.tar')?.equals(there)).toBe(true)
     expect(s3.openUploads()).toBe(0)
+    expect(uploads).toBeGreaterThan(3)
     const { app } = origin.server()
     const { rows } = await app.db.work((tx) =>
       sql`select * from export_job where id = ${done.id}`.execute(tx),

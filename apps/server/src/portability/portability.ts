@@ -127,6 +127,13 @@ export function createPortability(deps: PortabilityDeps) {
         if (error instanceof ExportEnded) return
         if (attempt < maxAttempts) throw error
         log.error({ err: error, exportId }, 'an export was given up')
+      const job = await db.ask((tx) => findExport(tx, exportId))
+      if (job?.status === 'ready') {
+        // Only the bucket failed: the archive can still be downloaded, and says what went wrong.
+        await db.work((tx) => updateExport(tx, exportId, { problem: told(error), bucket_secret_sealed: null }))
+        await announce(exportId)
+        return
+      }
         await end(exportId, 'failed', told(error))
       }
     },
