@@ -60,8 +60,9 @@ export function createRepair(deps: {
         throw new Error('the object has no replica at all')
       if (object.destroyedAt !== undefined) return true
       const target = targetFor(object, item.domain)
-      if (target.name !== item.domain) await catalogue.moveRepair(item, target.name, leaseEnd())
       const placement = await remake(object, target)
+      // Only now: a replica that is bad for want of an answer may be the last that there is to copy from.
+      if (target.name !== item.domain) await catalogue.moveRepair(item, target.name, leaseEnd())
       const recorded = await catalogue.putReplica(item.objectId, placement, clock.now(), 'repaired')
       if (recorded !== 'recorded') await deps.discard(item.objectId, placement)
       return true
