@@ -19,6 +19,7 @@ describe.each(['file', 'pkcs11', 'vault'] as const)('keys kept by %s', (kind) =>
   let stage: DriverStage
   let kms: Kms
   let lagging: string[]
+  let backups: string[]
   const clock = manualClock(new Date('2026-11-24T10:00:00Z'))
   const opened: Kms[] = []
 
@@ -27,7 +28,7 @@ describe.each(['file', 'pkcs11', 'vault'] as const)('keys kept by %s', (kind) =>
       keysDb,
       clock,
       driver: await stage.open(),
-      rules: { laggingCopies: async () => lagging, ...rules },
+      rules: { laggingCopies: async () => lagging, backupsUntil: async () => backups, ...rules },
     })
     opened.push(made)
     return made
@@ -48,6 +49,7 @@ describe.each(['file', 'pkcs11', 'vault'] as const)('keys kept by %s', (kind) =>
     keysDb = openDb({ url: database.keysUrl })
     stage = await driverStages[kind]()
     lagging = []
+    backups = []
     kms = await open()
   })
   afterEach(async () => {
@@ -227,6 +229,13 @@ describe.each(['file', 'pkcs11', 'vault'] as const)('keys kept by %s', (kind) =>
     expect((await kms.advanceKeys()).waiting).toEqual([expect.stringContaining('kept until')])
     expect(await kms.epochState(1)).toMatchObject({ state: 'closed', destroyedAt: null, rowsUnder: 0 })
     clock.advance(7 * dayMs + 1)
+    // The setting alone does not decide: a kept backup from before would be dead.
+    backups = ['primary 20261124T100000Z-old']
+    expect(await kms.advanceKeys()).toMatchObject({
+      destroyed: [],
+      waiting: [expect.stringContaining('backups from before: primary 20261124T100000Z-old')],
+    })
+    backups = []
     expect((await kms.advanceKeys()).destroyed).toEqual(['epoch 1'])
     const final = await kms.epochState(receipt.epoch)
     expect(final).toMatchObject({ state: 'destroyed', destroyedAt: clock.now() })
