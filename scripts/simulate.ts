@@ -60,7 +60,7 @@ async function tryMutants(): Promise<boolean> {
     )
   }
   for (const site of outsideSites())
-    console.log(`outside  ${nameOf(site)}: npx vitest run testing/durability`)
+    console.log(`outside  ${nameOf(site)}: the machine itself, which no simulation stands on`)
   console.log(`${survivors} survived`)
   return survivors === 0
 }

@@ -5,8 +5,8 @@ import { findSyncSites, type SyncSite } from './sync-sites.ts'
 
 const run = promisify(execFile)
 
-/** The thin layer over the machine's own calls: no simulation stands on it, `testing/durability` proves it by strace. */
-const provenFromOutside = new Set(['node-disk.ts'])
+/** The thin layer over the machine's own calls: the simulated disk stands in its place. */
+const machineLayer = new Set(['node-disk.ts'])
 
 export interface MutantFate {
   site: SyncSite
@@ -15,8 +15,8 @@ export interface MutantFate {
 }
 
 /** The sites that the simulation answers for. */
-export const simulatedSites = () => findSyncSites().filter(({ file }) => !provenFromOutside.has(file))
-export const outsideSites = () => findSyncSites().filter(({ file }) => provenFromOutside.has(file))
+export const simulatedSites = () => findSyncSites().filter(({ file }) => !machineLayer.has(file))
+export const outsideSites = () => findSyncSites().filter(({ file }) => machineLayer.has(file))
 
 /** Lives through up to `seeds` worlds without one call. */
 export async function tryMutant(

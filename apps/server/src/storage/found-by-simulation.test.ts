@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { manualClock } from '#src/clock.ts'
 import { newId } from '#src/ids.ts'
+import type { StoredObject } from './catalogue.ts'
 import { createCounters } from './counters.ts'
 import type { Disk } from './disk.ts'
 import type { Domain, ListedReplica } from './domain.ts'
@@ -15,6 +16,9 @@ import { createInventory } from './inventory.ts'
 import { recordHeaderBytes } from './journal-record.ts'
 import { createMemoryCatalogue } from './memory-catalogue.ts'
 import { nodeDisk } from './node-disk.ts'
+import { createRepair } from './repair.ts'
+import { createReplicaSet } from './replica-set.ts'
+import { systemTimers } from './timers.ts'
 
 const clock = manualClock(new Date('2026-01-01T00:00:00Z'))
 let root: string
@@ -112,6 +116,61 @@ test('seed 205: the sweep makes durable that passing names are gone', async () =
   expect(await domain.sweep(clock.now())).toBe(0)
   expect(synced).toEqual([join(folder, 'incoming')])
   await domain.close()
+})
+
+test('seed 34: a replica that gives no answer stays on record until its repair elsewhere is done', async () => {
+  const inA = openDomain()
+  const body = randomBytes(200)
+  const objectId = newId(clock.now().getTime())
+  const { placement } = await append(inA, body, objectId)
+  let isAway = true
+  const away: Domain = {
+    ...inA,
+    open: (place, id) => (isAway ? Promise.reject(new Error('ETIMEDOUT')) : inA.open(place, id)),
+  }
+  away.quarantine('does not answer')
+  const other = createFolderDomain({
+    name: 'primary-2',
+    site: 'primary',
+    folder: join(root, 'primary-2'),
+    disk: nodeDisk,
+    clock,
+    newName: () => newId(clock.now().getTime()),
+    segmentBytes: 1 << 20,
+    onQuarantine: () => undefined,
+  })
+  const catalogue = createMemoryCatalogue()
+  const object: StoredObject = {
+    id: objectId,
+    tenantId: randomUUID(),
+    scopeId: randomUUID(),
+    class: 'signed',
+    sizeBytes: body.length,
+    sha256: sha256(body),
+    cipherSizeBytes: body.length,
+    cipherSha256: sha256(body),
+    wrappedKey: Buffer.alloc(60),
+    createdAt: clock.now(),
+    replicas: [placement],
+  }
+  await catalogue.transact((tx) => catalogue.insertObjects(tx, [object], []))
+  await catalogue.markBad(objectId, ['primary-1'], clock.now())
+  const repair = createRepair({
+    catalogue,
+    clock,
+    log: { warn: () => undefined } as never,
+    replicas: createReplicaSet([away, other], { timers: systemTimers, timeoutMs: 5_000, lingerMs: 0 }),
+    discard: () => Promise.reject(new Error('nothing is destroyed here')),
+    onRepaired: () => undefined,
+  })
+  expect(await repair.repairDue()).toEqual({ repaired: 0, failed: 1 })
+  expect((await catalogue.findObject(objectId))?.replicas).toEqual([placement])
+  isAway = false
+  clock.advance(60 * 60_000)
+  expect(await repair.repairDue()).toMatchObject({ repaired: 1 })
+  expect((await catalogue.findObject(objectId))?.replicas).toMatchObject([{ domain: 'primary-2' }])
+  await inA.close()
+  await other.close()
 })
 
 test('seeds 130 and 147: a record whose header is damaged is overwritten when it is destroyed', async () => {
