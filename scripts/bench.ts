@@ -27,6 +27,10 @@ const suites: Suite[] = [
     prefixes: ['custody', 'kms', 'ca', 'timestamps'],
     run: async () => (await import('../apps/server/bench.ts')).benchCustody(),
   },
+  {
+    prefixes: ['portability'],
+    run: async () => (await import('./bench/portability.ts')).benchPortability(),
+  },
 ]
 
 /** Whether a suite may hold a figure that starts with the wish, or the other way round. */
