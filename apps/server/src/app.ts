@@ -42,7 +42,7 @@ import {
 } from './notifications/notifications.ts'
 import { addOutboxRoute } from './notifications/routes.ts'
 import { createOutbox } from './outbox/outbox.ts'
-import { createImported, createPortability } from './portability/portability.ts'
+import { createImported, createPortability, importedObjects } from './portability/portability.ts'
 import { addPortabilityRoutes } from './portability/routes.ts'
 import { addSealRoutes } from './seals/routes.ts'
 import { createSealFont, createSeals } from './seals/seals.ts'
@@ -342,7 +342,7 @@ export async function createApp({
   })
 
   destruction.register({ name: 'fasc', ...fasc.destruction })
-  destruction.register({ name: 'portability', end: portability.forget })
+  destruction.register({ name: 'portability', end: portability.forget, objects: importedObjects })
 
   const sla = await createSla({
     db,

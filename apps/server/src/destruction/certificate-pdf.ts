@@ -74,8 +74,14 @@ export async function drawCertificate(canonicalJson: string, sha256: string): Pr
         kind: 'text',
         text:
           one.extent === 'contract'
-            ? '兹证明下列合同的内容密钥及其全部副本已销毁，合同无法恢复。This certifies that the key of the contract below and all its copies were destroyed; the contract cannot be restored.'
+            ? '兹证明下列合同的内容密钥及其全部副本已销毁。This certifies that the key of the contract below and all its copies were destroyed.'
             : '兹证明下列一方对合同的访问密钥已销毁，该方无法再读取合同；其他各方不受影响。This certifies that the access key of the party below was destroyed; it can no longer read the contract, and the other parties are not affected.',
+      },
+      {
+        kind: 'text',
+        text: isFinal
+          ? '销毁前备份所依赖的期密钥亦已销毁，任何备份均无法恢复。The epoch keys that older backups hang on are destroyed too: no backup brings it back.'
+          : '销毁前的密钥库备份将随期密钥销毁而失效，届时出具最终证明。Backups of the keys from before die with their epoch key; the final certificate tells when.',
       },
       rows([
         ['合同编号 · contract', one.contractId],

@@ -1,6 +1,6 @@
 /** Contracts that were signed elsewhere, and their evidence as it came. */
 import { documentPath, joinEvidence } from '@yinxin/evidence'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import type { PortabilityTables } from './tables.ts'
 
@@ -9,6 +9,20 @@ export type Imported = ReturnType<typeof createImported>
 interface Place {
   document: { name: string; position: number }
   segments: readonly { object_id: string }[]
+}
+
+/** The evidence of an imported contract, under that contract's key: what destruction removes with it. */
+export async function importedObjects(
+  tx: Tx,
+  taskId: string,
+): Promise<{ scopeId: string; objectId: string }[]> {
+  const rows = await tx
+    .$extendTables<PortabilityTables>()
+    .selectFrom('imported_contract')
+    .select(['task_id', 'evidence_object_id'])
+    .where('task_id', '=', taskId)
+    .execute()
+  return rows.map((row) => ({ scopeId: row.task_id, objectId: row.evidence_object_id }))
 }
 
 export function createImported({ db, storage }: { db: Db; storage: Pick<Storage, 'read'> }) {

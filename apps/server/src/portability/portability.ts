@@ -35,7 +35,7 @@ import {
 import type { BucketPlace, Counts, ExportStatus } from './tables.ts'
 import { ExportEnded } from './writer.ts'
 
-export { createImported, type Imported } from './imported.ts'
+export { createImported, type Imported, importedObjects } from './imported.ts'
 export { createPortabilityCommands } from './operator.ts'
 
 export interface PortabilityDeps

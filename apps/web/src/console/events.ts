@@ -21,6 +21,8 @@ const words: Record<string, WordKey> = {
   'task.canceled': 'event_canceled',
   'task.expired': 'event_expired',
   'task.finished': 'event_finished',
+  'access.destroyed': 'event_accessDestroyed',
+  'contract.destroyed': 'event_contractDestroyed',
 }
 
 export function eventWord(type: string): WordKey | null {

@@ -1,4 +1,6 @@
 export const destructionWords = {
+  event_accessDestroyed: ['一方的访问已销毁', 'A party’s access destroyed'],
+  event_contractDestroyed: ['合同已销毁', 'Contract destroyed'],
   taskTabDestruction: ['销毁', 'Destruction'],
   destroyLead: [
     '销毁后内容无法恢复，并出具可离线核验的证明。',
