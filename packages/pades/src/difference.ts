@@ -1,3 +1,9 @@
+import {
+  annotationChange,
+  annotationGrowth,
+  appearanceOfAnnotation,
+  isAnnotationList,
+} from './annotations.ts'
 import { catalogOf, entryOf, fetchObject, resolve } from './file.ts'
 import {
   dictOf,
@@ -12,12 +18,6 @@ import {
   sameValue,
 } from './objects.ts'
 import { numbersOf, type Revision } from './revisions.ts'
-import {
-  annotationChange,
-  annotationGrowth,
-  appearanceOfAnnotation,
-  isAnnotationList,
-} from './annotations.ts'
 import { isSignatureValue } from './signature-fields.ts'
 import {
   type ChangeFinding,
@@ -268,8 +268,20 @@ function newField(step: Step, ref: PdfRef): ChangeLevel {
   // Actions have no business on a signature, and an unsigned field that draws something is a disguise.
   if (dict.has('A') || dict.has('AA')) return 'other'
   const value = dictOf(resolve(step.after, owner?.get('V')))
-  if (!value || !isSignatureValue(step.after, value)) return dict.has('AP') ? 'other' : 'signatures'
+  if (!value || !isSignatureValue(step.after, value)) return drawsNothing(step, dict) ? 'signatures' : 'other'
   return nameOf(resolve(step.after, value.get('Type'))) === 'DocTimeStamp' ? 'validation' : 'signatures'
+}
+
+/** Whether a widget has no appearance, or a new one without any data, as other tools give to a field that waits. */
+function drawsNothing({ after, added }: Step, widget: PdfDict): boolean {
+  if (!widget.has('AP')) return true
+  const appearance = dictOf(widget.get('AP'))
+  const normal = appearance?.get('N')
+  if (appearance?.size !== 1 || !isRef(normal) || !added.has(normal.num)) return false
+  const stream = fetchObject(after, normal.num)
+  if (!isStream(stream) || stream.end !== stream.start) return false
+  // With /F the data is in another file.
+  return stream.dict.get('Length') === 0 && !stream.dict.has('F') && !stream.dict.has('Filter')
 }
 
 function judge(step: Step, num: number, old: PdfValue): ChangeFinding[] {
@@ -356,6 +368,13 @@ function isValueChanged(step: Step, old: PdfDict, now: PdfDict): boolean {
   return !sameValue(inherited(step.before, old, 'V') ?? null, inherited(step.after, now, 'V') ?? null)
 }
 
+/** Whether this very step signs a field that waited: only then may what it shows change. */
+function isSignedNow({ before, after }: Step, widget: PdfDict): boolean {
+  if (inherited(before, widget, 'V') !== undefined) return false
+  const value = dictOf(inherited(after, widget, 'V'))
+  return value !== undefined && isSignatureValue(after, value)
+}
+
 /** True if the object hangs only in the appearances of form fields that carry no signature and changed their value. */
 function isAppearanceOnly(step: Step, num: number): boolean {
   const referrers = referrersOf(step).get(num)
@@ -364,8 +383,7 @@ function isAppearanceOnly(step: Step, num: number): boolean {
     const dict = dictOf(fetchObject(step.after, referrer))
     if (!dict) return false
     const type = nameOf(inherited(step.after, dict, 'FT'))
-    if (type === undefined || (type === 'Sig' && inherited(step.before, dict, 'V') !== undefined))
-      return false
+    if (type === undefined || (type === 'Sig' && !isSignedNow(step, dict))) return false
     const older = dictOf(fetchObject(step.before, referrer))
     if (type !== 'Sig' && older && !isValueChanged(step, older, dict)) return false
     for (const [key, value] of dict) {

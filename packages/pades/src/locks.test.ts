@@ -170,6 +170,41 @@ describe('a signature field that is there', () => {
     })
   })
 
+  it('may be added by another tool with an appearance that draws nothing, and with no other', async () => {
+    const widget = (name: string, more = '') =>
+      `<</Type/Annot/Subtype/Widget/FT/Sig/T(${name})/Rect[20 20 140 60]/P 3 0 R${more}>>`
+    const form = samplePdf({
+      catalog: '/AcroForm 20 0 R',
+      page: '/Annots 22 0 R',
+      extra: { 12: widget('Buyer'), 20: '<</Fields 21 0 R/SigFlags 3>>', 21: '[12 0 R]', 22: '[12 0 R]' },
+    })
+    const signed = await sign(form, { fieldName: 'Buyer' })
+    const added = (stream: string, appearance = '/AP<</N 91 0 R>>') => {
+      const list = '[12 0 R 90 0 R]'
+      const [first] = verifyPdf(
+        appendUpdate(signed, { 21: list, 22: list, 90: widget('Later', appearance), 91: stream }),
+        { trust },
+      ).signatures
+      return first?.changesAfter
+    }
+    const head = '<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<<>>'
+    const nothing = `${head}/Length 0>>\nstream\n\nendstream`
+    expect(added(nothing)).toBe('signatures')
+    expect(added(`${head}/Length 2>>\nstream\nq \nendstream`)).toBe('other')
+    // The data of such a stream is in another file.
+    expect(added(`${head}/Length 0/F(other.bin)>>\nstream\n\nendstream`)).toBe('other')
+    // A length that is not the data's.
+    expect(added(`${head}/Length 0>>\nstream\n0 0 9 9 re f\nendstream`)).toBe('other')
+    expect(added(nothing, '/AP<</N 4 0 R>>')).toBe('other')
+    // Nor does it draw later, as long as nobody signs it.
+    const lists = { 21: '[12 0 R 90 0 R]', 22: '[12 0 R 90 0 R]' }
+    const waiting = appendUpdate(signed, { ...lists, 90: widget('Later', '/AP<</N 91 0 R>>'), 91: nothing })
+    const drawn = appendUpdate(waiting, { 91: `${head}/Length 11>>\nstream\n0 0 9 9 re f\nendstream` })
+    expect(verifyPdf(waiting, { trust }).ok).toBe(true)
+    expect(verifyPdf(drawn, { trust }).signatures[0]?.changesAfter).toBe('other')
+    expect(added(nothing, '/AP<</N 91 0 R/D 4 0 R>>')).toBe('other')
+  })
+
   it('that is signed already, or is none, is refused', async () => {
     const once = await sign(formed(), { fieldName: 'Buyer' })
     expect(await codeOf(sign(once, { fieldName: 'Buyer' }))).toBe('field_name_taken')
