@@ -34,6 +34,15 @@ it('restores, opens and judges a signed contract, and says so when an object can
   const log = createLog('silent')
   const server = await startServer(config, { log })
   cleanUps.push(server.stop)
+  // Restored, and yet nothing was shown: there is nothing to read.
+  for (const cluster of ['main', 'keys'] as const) await server.databases?.backup(cluster)
+  const empty = await runDrill({ config: server.config, clock: systemClock, log })
+  expect(empty).toMatchObject({
+    outcome: 'nothing_to_check',
+    ok: false,
+    problems: [],
+    packages: { asked: 0 },
+  })
   const stage = await openStage({ at: server.url })
   const corp = await stage.company('示例科技有限公司')
   const pdf = await drawSampleContract({
@@ -57,11 +66,16 @@ it('restores, opens and judges a signed contract, and says so when an object can
 
   const report = await runDrill({ config: server.config, clock: systemClock, log })
   expect(report.problems).toEqual([])
-  expect(report).toMatchObject({ ok: true, packages: { asked: 1, verified: 1 }, migrations: [] })
+  expect(report).toMatchObject({
+    outcome: 'ok',
+    ok: true,
+    packages: { asked: 1, verified: 1 },
+    migrations: [],
+  })
   expect(report.objects.asked).toBeGreaterThan(1)
   expect(report.objects.read).toBe(report.objects.asked)
   expect(report.logSize).toBeGreaterThan(0)
-  expect(readdirSync(join(folder, 'data', 'drills'))).toHaveLength(1)
+  expect(readdirSync(join(folder, 'data', 'drills'))).toHaveLength(2)
 
   // Without the contracts' folders the databases alone are no way back, and the drill says so.
   const elsewhere = ['primary', 'recovery'].map((site) => ({
@@ -69,6 +83,6 @@ it('restores, opens and judges a signed contract, and says so when an object can
     folders: ['a', 'b', 'c'].map((name) => join(folder, 'nothing', site, name)),
   }))
   const bad = await runDrill({ config: { ...server.config, sites: elsewhere }, clock: systemClock, log })
-  expect(bad.ok).toBe(false)
+  expect(bad).toMatchObject({ outcome: 'failed', ok: false })
   expect(bad.problems.length).toBeGreaterThan(0)
 })

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import type pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { manualClock, systemClock } from '#src/clock.ts'
-import { archiveStates, listBackups, pruneBackups, takeBackup, verifyBackup } from './backups.ts'
+import {
+  archiveStates,
+  backupsUntil,
+  listBackups,
+  pruneBackups,
+  takeBackup,
+  verifyBackup,
+} from './backups.ts'
 import type { DbSite } from './copies.ts'
 import { type ManagedPostgres, startPostgres } from './postgres.ts'
 import { removeCluster } from './postgres-place.ts'
@@ -182,5 +189,23 @@ describe('backups and the log archive', () => {
       const names = (await readdir(walFolder(folder))).filter((name) => /^[0-9A-F]{24}\.zst$/.test(name))
       expect(names.every((name) => name >= second.startWal)).toBe(true)
     }
+  })
+
+  it('are named while they are from before a moment, as is a site that has none from after it', async () => {
+    const { folders, backup } = await installation()
+    const first = await backup()
+    await pause()
+    const moment = new Date()
+    await pause()
+    const sites = folders.map(({ site }) => site)
+    expect(await backupsUntil(folders, moment)).toEqual(
+      sites.flatMap((site) => [`${site} ${first.id}`, `${site} has none from after it`]),
+    )
+    await backup()
+    expect(await backupsUntil(folders, moment)).toEqual(sites.map((site) => `${site} ${first.id}`))
+    await pruneBackups(folders, 1, manualClock(new Date(Date.now() + 3 * 86_400_000)))
+    expect(await backupsUntil(folders, moment)).toEqual([])
+    await rm(folders[1]?.folder ?? '', { recursive: true })
+    expect(await backupsUntil(folders, moment)).toEqual(['recovery cannot be read'])
   })
 })
