@@ -81,8 +81,10 @@ describe.skipIf(!chromium)('where the data is, on screen', () => {
       await page.waitForSelector('.site')
       expect(await page.locator('.site').count()).toBe(2)
       if (shots) await page.screenshot({ path: `${shots}/copies-${device}.png` })
-      const [width, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-      expect(width).toBeLessThanOrEqual(shown ?? 0)
+      const [width, shown] = await page.evaluate<number[]>(
+        '[document.documentElement.scrollWidth, innerWidth]',
+      )
+      expect(width ?? Number.NaN).toBeLessThanOrEqual(shown ?? 0)
       expect(faults).toEqual([])
       await context.close()
     }, 60_000)
