@@ -20,6 +20,7 @@ import '../style/console.css'
 
 const TaskPage = lazy(() => import('./task.tsx').then((m) => ({ default: m.TaskPage })))
 const CustodyPage = lazy(() => import('./custody.tsx').then((m) => ({ default: m.CustodyPage })))
+const ExportsPage = lazy(() => import('./exports.tsx').then((m) => ({ default: m.ExportsPage })))
 const NewTaskPage = lazy(() => import('./new-task.tsx').then((m) => ({ default: m.NewTaskPage })))
 
 const places: { to: string; icon: IconName; word: WordKey }[] = [
@@ -81,6 +82,7 @@ export function Console() {
               <Route path="/corp" element={<CorpPage />} />
               <Route path="/console/verify" element={<VerifyPanel />} />
               <Route path="/custody" element={<CustodyPage />} />
+              <Route path="/exports" element={<ExportsPage />} />
               <Route path="/developer" element={<DeveloperPage />} />
               <Route path="*" element={<NotFound />} />
             </Routes>

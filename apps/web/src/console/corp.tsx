@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Corp, Me, Member, Page } from '@yinxin/sdk/wire'
 import { type FormEvent, useRef, useState } from 'react'
+import { Link } from 'react-router'
 import { call, fieldError } from '../api/client.ts'
 import { newKey } from '../api/key.ts'
 import { Button, IconButton, SelectField, TextField } from '../design/controls.tsx'
@@ -180,7 +181,13 @@ function ActingCorp({ me }: { me: Me }) {
   })
   return (
     <main className="page-body narrow">
-      <PageHead title={me.acting.name} lead={t(admin ? 'roleAdmin' : 'roleMember')} />
+      <PageHead title={me.acting.name} lead={t(admin ? 'roleAdmin' : 'roleMember')}>
+        {admin && (
+          <Link className="button" to="/exports">
+            {t('exportsTitle')}
+          </Link>
+        )}
+      </PageHead>
       {corp.isPending ? (
         <Bones rows={3} />
       ) : corp.error ? (

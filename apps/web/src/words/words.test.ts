@@ -6,6 +6,7 @@ import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
 import { formatSize, groupHash } from './dates.ts'
+import { exportWords } from './exports.ts'
 import { generalWords } from './general.ts'
 import { serviceLevelWords } from './service-level.ts'
 
@@ -15,6 +16,7 @@ const parts = [
   consoleWords,
   custodyWords,
   destructionWords,
+  exportWords,
   serviceLevelWords,
 ] as const
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()

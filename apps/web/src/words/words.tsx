@@ -3,6 +3,7 @@ import { ceremonyWords } from './ceremony.ts'
 import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
+import { exportWords } from './exports.ts'
 import { generalWords } from './general.ts'
 import { serviceLevelWords } from './service-level.ts'
 
@@ -15,6 +16,7 @@ export const dictionary = {
   ...ceremonyWords,
   ...consoleWords,
   ...custodyWords,
+  ...exportWords,
   ...destructionWords,
   ...serviceLevelWords,
 }

@@ -1,0 +1,163 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { Page } from '@yinxin/sdk/wire'
+import { useState } from 'react'
+import { call } from '../api/client.ts'
+import { CodeField } from '../design/code-field.tsx'
+import { Button } from '../design/controls.tsx'
+import { Bones, Empty, Note, ProblemNote } from '../design/notices.tsx'
+import { Sheet } from '../design/sheet.tsx'
+import { formatRelative, formatSize, formatTime } from '../words/dates.ts'
+import { useWords } from '../words/words.tsx'
+import { PageHead, useIdentity } from './page.tsx'
+
+interface DataExport {
+  id: string
+  status: 'queued' | 'collecting' | 'ready' | 'failed' | 'canceled' | 'expired' | 'voided'
+  snapshotAt: string | null
+  createdAt: string
+  expiresAt: string | null
+  counts: { files: number; contracts: number } | null
+  progress: { items: number; settled: number }
+  sizeBytes: number
+  bucket: { bucket: string } | null
+}
+
+const ASK_MS = 3000
+const isRunning = (one: DataExport) => one.status === 'queued' || one.status === 'collecting'
+
+/** Everything that the company or person owns, to be taken away. */
+export function ExportsPage() {
+  const { t } = useWords()
+  const me = useIdentity()
+  const queries = useQueryClient()
+  const [ordering, setOrdering] = useState(false)
+  const allowed = me.acting.kind === 'person' || me.acting.role === 'admin'
+  const exports = useQuery({
+    queryKey: ['exports'],
+    queryFn: ({ signal }) => call<Page<DataExport>>('GET', '/exports?limit=20', { signal }),
+    enabled: allowed,
+    refetchInterval: (query) => (query.state.data?.items.some(isRunning) ? ASK_MS : false),
+  })
+  const refresh = () => queries.invalidateQueries({ queryKey: ['exports'] })
+  const newButton = (
+    <Button look="primary" icon="download" onClick={() => setOrdering(true)}>
+      {t('exportsNew')}
+    </Button>
+  )
+  return (
+    <main className="page-body narrow">
+      <PageHead title={t('exportsTitle')} lead={t('exportsLead')}>
+        {allowed && !exports.data?.items.some(isRunning) && newButton}
+      </PageHead>
+      {!allowed ? (
+        <Note tone="wait">{t('exportsNeedsAdmin')}</Note>
+      ) : exports.isPending ? (
+        <Bones rows={3} height={48} />
+      ) : exports.error ? (
+        <ProblemNote error={exports.error} onRetry={exports.refetch} />
+      ) : exports.data.items.length === 0 ? (
+        <section className="card">
+          <Empty icon="download" title={t('exportsEmptyTitle')}>
+            {t('exportsEmptyText')}
+          </Empty>
+        </section>
+      ) : (
+        exports.data.items.map((one) => <ExportCard key={one.id} one={one} onChanged={refresh} />)
+      )}
+      {ordering && (
+        <OrderSheet
+          onClose={() => setOrdering(false)}
+          onOrdered={() => {
+            setOrdering(false)
+            refresh()
+          }}
+        />
+      )}
+    </main>
+  )
+}
+
+function ExportCard({ one, onChanged }: { one: DataExport; onChanged(): void }) {
+  const { t, language } = useWords()
+  const cancel = useMutation({
+    mutationFn: () => call<DataExport>('POST', `/exports/${one.id}/cancel`),
+    onSuccess: onChanged,
+  })
+  const living = isRunning(one) || one.status === 'ready'
+  return (
+    <section className="card stack">
+      <dl className="facts">
+        <dt>{t(`export_${one.status}`)}</dt>
+        <dd>{formatTime(one.createdAt)}</dd>
+      </dl>
+      <p className="muted">
+        {[
+          one.snapshotAt === null ? null : t('exportsAsOf', { when: formatTime(one.snapshotAt) }),
+          isRunning(one) && one.progress.items > 0 ? t('exportsProgress', one.progress) : null,
+          one.counts === null
+            ? null
+            : t('exportsCounts', { contracts: one.counts.contracts, files: one.counts.files }),
+          one.status === 'ready' ? formatSize(one.sizeBytes) : null,
+          one.bucket === null ? null : t('exportsBucket', { bucket: one.bucket.bucket }),
+          one.status === 'ready' && one.expiresAt !== null
+            ? t('exportsUntil', { when: formatRelative(one.expiresAt, language) })
+            : null,
+        ]
+          .filter((part) => part !== null)
+          .join(' · ')}
+      </p>
+      {cancel.error && <ProblemNote error={cancel.error} />}
+      {living && (
+        <div className="row">
+          {one.status === 'ready' && (
+            // The browser's own download: it goes on where it broke off, and takes no memory.
+            <a className="button primary" href={`/api/v1/exports/${one.id}/archive`} download>
+              {t('exportsDownload')}
+            </a>
+          )}
+          <Button look="quiet" busy={cancel.isPending} onClick={() => cancel.mutate()}>
+            {t('exportsCancel')}
+          </Button>
+        </div>
+      )}
+    </section>
+  )
+}
+
+function OrderSheet({ onClose, onOrdered }: { onClose(): void; onOrdered(): void }) {
+  const { t } = useWords()
+  const [code, setCode] = useState('')
+  const [sentAt, setSentAt] = useState<number | null>(null)
+  const send = useMutation({
+    mutationFn: () => call<{ sentTo: string }>('POST', '/export-codes'),
+    onSuccess: () => setSentAt(Date.now()),
+  })
+  const order = useMutation({
+    mutationFn: () => call<DataExport>('POST', '/exports', { body: { code } }),
+    onSuccess: onOrdered,
+  })
+  return (
+    <Sheet
+      title={t('exportsNew')}
+      onClose={onClose}
+      footer={
+        <Button look="primary" busy={order.isPending} disabled={code === ''} onClick={() => order.mutate()}>
+          {t('exportsBegin')}
+        </Button>
+      }
+    >
+      <div className="stack">
+        <p>{t('exportsProve')}</p>
+        <CodeField
+          value={code}
+          onChange={setCode}
+          onSend={() => send.mutate()}
+          sending={send.isPending}
+          sentAt={sentAt}
+          hint={send.data?.sentTo}
+        />
+        {(send.error ?? order.error) && <ProblemNote error={(send.error ?? order.error) as Error} />}
+      </div>
+    </Sheet>
+  )
+}

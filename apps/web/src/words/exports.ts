@@ -1,0 +1,36 @@
+export const exportWords = {
+  exportsTitle: ['数据导出', 'Data export'],
+  exportsLead: [
+    '把全部合同、证据和记录打包带走；归档可离线验证，也可导入另一平台。',
+    'Take all contracts, evidence and records with you; the archive verifies offline and can be imported elsewhere.',
+  ],
+  exportsNew: ['新建导出', 'New export'],
+  exportsNeedsAdmin: [
+    '只有企业管理员可以导出企业数据。',
+    'Only an administrator may export the data of the company.',
+  ],
+  exportsEmptyTitle: ['还没有导出', 'No exports yet'],
+  exportsEmptyText: [
+    '导出在后台进行，完成后会通知您。',
+    'An export is made in the background; you are told when it is ready.',
+  ],
+  exportsProve: [
+    '导出包含全部数据，请先验证是您本人。',
+    'An export holds everything, so prove first that it is you.',
+  ],
+  exportsBegin: ['开始导出', 'Begin the export'],
+  exportsCancel: ['取消并销毁', 'Cancel and destroy'],
+  exportsDownload: ['下载', 'Download'],
+  exportsAsOf: ['截至 {when}', 'As of {when}'],
+  exportsProgress: ['已处理 {settled} / {items}', '{settled} of {items} done'],
+  exportsCounts: ['合同 {contracts} · 文件 {files}', 'contracts {contracts} · files {files}'],
+  exportsUntil: ['{when}后自动销毁', 'destroyed {when}'],
+  exportsBucket: ['存储桶 {bucket}', 'bucket {bucket}'],
+  export_queued: ['等待中', 'Waiting'],
+  export_collecting: ['导出中', 'Under way'],
+  export_ready: ['已完成', 'Ready'],
+  export_failed: ['失败', 'Failed'],
+  export_canceled: ['已取消', 'Canceled'],
+  export_expired: ['已过期', 'Expired'],
+  export_voided: ['因合同销毁而作废', 'Ended by the destruction of a contract in it'],
+} as const satisfies Record<string, readonly [zh: string, en: string]>
