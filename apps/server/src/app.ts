@@ -353,6 +353,11 @@ export async function createApp({
     meter,
     dataDir: config.dataDir,
     probeApps: config.sla.probeApps,
+    taggedTenants: async () => {
+      const apps = [...config.sla.probeApps, ...config.sla.loadTestApps]
+      const found = await Promise.all(apps.map((appId) => accounts.appByAppId(appId)))
+      return found.flatMap((app) => app?.subjectId ?? [])
+    },
   })
 
   // The outside: HTTP, and each room's routes.
@@ -437,7 +442,7 @@ export async function createApp({
       storage.endUpkeep()
       portability.close()
       await jobs.stop()
-      await sla.flush.stop()
+      await sla.stop()
       notifications.close()
       await documents.close()
       await storage.close()

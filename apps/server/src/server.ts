@@ -136,7 +136,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     const door = await openOperatorDoor(config.dataDir, commands)
     steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
-    if (roles.length > 0) await app.sla.flush.start()
+    if (roles.length > 0) await app.sla.start()
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
     log.info({ url: config.baseUrl, mode: config.mode, roles }, 'started')
 

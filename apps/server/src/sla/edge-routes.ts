@@ -106,6 +106,8 @@ export function measureEdge({ http, meter, taggedApps }: EdgeDeps): { sweep(): v
       if (caller !== null) {
         one.tenantId = caller.subjectId
         one.tagged = caller.kind === 'app' && tagged.has(caller.appId)
+        // The seal of its company signs in the background, without a caller.
+        if (one.tagged) meter.tagTenant(caller.subjectId)
       }
       if (isStream(payload)) {
         payload.once('error', () => {

@@ -138,7 +138,7 @@ describe('a whole installation', () => {
     const all = async (service: 'upload' | 'signing' | 'certificate' | 'backend', tenantId?: string) => {
       const found = await sla.store.traffic(
         service,
-        { from: minute - 3, to: minute + 1 },
+        { from: minute - 3, to: minute + 3 },
         { ...basis, ...(tenantId === undefined ? {} : { tenantId }) },
       )
       return [...found.values()].reduce(
@@ -164,6 +164,27 @@ describe('a whole installation', () => {
       code: 'sla_month_unreadable',
     })
     const { body: months } = await stage.call<{ months: string[] }>('GET', '/api/v1/sla/months')
+    // What is signed for the company of a probe is no traffic.
+    sla.meter.tagTenant(corp.corpId)
+    const again = await stage.createTask(corp.token, {
+      documents: [{ ref: 'contract', fileId }],
+      actors: [
+        {
+          ref: 'company',
+          kind: 'corp',
+          role: 'sign',
+          name: corp.name,
+          subjectId: corp.corpId,
+          freeSignBusinessId: corp.businessId,
+        },
+      ],
+      autoStart: true,
+    })
+    await stage.until(corp.token, again.id, (now) => now.status === 'finished')
+    await sla.flush.flush()
+    expect(await all('signing', corp.corpId)).toEqual({ valid: 1, ok: 1 })
+    expect(await all('certificate', corp.corpId)).toEqual({ valid: 1, ok: 1 })
+
     const month = await stage.call('GET', `/api/v1/sla/months/${months.months[0]}`)
     expect(month.body).toMatchObject({ timeZone: 'Asia/Shanghai', closed: false, servicePeriod: false })
     const csv = await stage.call<string>('GET', `/api/v1/sla/months/${months.months[0]}/upload/minutes.csv`)

@@ -47,6 +47,8 @@ export interface SlaDeps {
   dataDir: string
   /** The operator's own probes, by app. */
   probeApps: readonly string[]
+  /** Companies whose signatures are no traffic, asked once at the start. */
+  taggedTenants?: () => Promise<string[]>
   clockOffsetMs?: SlaStoreDeps['clockOffsetMs']
 }
 
@@ -88,6 +90,7 @@ export async function createSla(deps: SlaDeps) {
   const revisions = createRevisions({ db, clock, figures, publisher })
   const remembered = rememberFor(freshMs, clock)
   let sweep = () => {}
+  let started = false
   const flush = createFlush({
     meter,
     sweep: () => sweep(),
@@ -144,6 +147,18 @@ export async function createSla(deps: SlaDeps) {
   return {
     meter,
     flush,
+
+    /** Begins to bring the counters home every minute. */
+    async start(): Promise<void> {
+      for (const tenantId of (await deps.taggedTenants?.()) ?? []) meter.tagTenant(tenantId)
+      started = true
+      await flush.start()
+    },
+    /** Brings home what is left. A command that only opens the rooms serves nobody and leaves no trace. */
+    async stop(): Promise<void> {
+      if (started) await flush.stop()
+    },
+
     store,
     revisions,
     maintenance: createMaintenance({ store, clock }),

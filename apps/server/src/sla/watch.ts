@@ -16,8 +16,13 @@ export function watchSigning<T>(meter: Meter, tenantId: string, work: () => Prom
 export function watchCertificates(meter: Meter, ca: Ca): Ca {
   const begun = new WeakMap<CertificateIntent, { minute: number; startMs: number }>()
   const begin = () => ({ minute: meter.minute(), startMs: performance.now() })
-  const count = (minute: number, outcome: Outcome) =>
-    meter.count({ service: 'certificate', tenantId: null, minute, outcome })
+  const count = (minute: number, tenantId: string, outcome: Outcome) =>
+    meter.count({
+      service: 'certificate',
+      tenantId,
+      minute,
+      outcome: meter.isTagged(tenantId) ? 'excluded' : outcome,
+    })
   return {
     ...ca,
     async intend(tx, request) {
@@ -27,20 +32,21 @@ export function watchCertificates(meter: Meter, ca: Ca): Ca {
         begun.set(intent, began)
         return intent
       } catch (error) {
-        count(began.minute, isCallers(error) ? 'excluded' : 'error')
+        count(began.minute, request.tenantId, isCallers(error) ? 'excluded' : 'error')
         throw error
       }
     },
     issue(intent) {
       // An intent that an earlier process left begins anew.
       const { minute, startMs } = begun.get(intent) ?? begin()
+      const { tenantId } = intent.request
       try {
         const issued = ca.issue(intent)
         const inTime = performance.now() - startMs <= latencyLimitMs('certificate')
-        count(minute, inTime ? 'ok' : 'slow')
+        count(minute, tenantId, inTime ? 'ok' : 'slow')
         return issued
       } catch (error) {
-        count(minute, isCallers(error) ? 'excluded' : 'error')
+        count(minute, tenantId, isCallers(error) ? 'excluded' : 'error')
         throw error
       }
     },
