@@ -7,6 +7,7 @@ import { parsePem } from '@yinxin/pki'
 import { drawSampleContract } from '@yinxin/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkOutside } from '../../apps/server/src/db/outside-check.ts'
+import { outsideCopies } from '../../apps/server/src/db/outside-copies.ts'
 import { migrateAll } from '../../apps/server/src/db/prepare.ts'
 import { type DatabaseUrls, databaseUrls, provision } from '../../apps/server/src/db/provision.ts'
 import { yinxin } from '../children/run-command.ts'
@@ -115,6 +116,24 @@ if (hasDebianPostgres()) {
         await expect
           .poll(async () => (await checkOutside(urls)).findings.map(({ code }) => code), { timeout: 60_000 })
           .toEqual(['same_cluster'])
+
+        // That somebody follows anybody sees; who, and how far, is told to pg_monitor alone.
+        const seen = async () => (await outsideCopies(urls)).filter(({ cluster }) => cluster === 'keys')
+        const [primary, unnamed, ...more] = await seen()
+        expect(primary).toMatchObject({ role: 'primary', state: 'running', site: 'unknown', lagBytes: 0 })
+        expect([unnamed, more]).toMatchObject([{ role: 'standby', state: 'unknown', lagBytes: null }, []])
+        await postgres.query('grant pg_monitor to yinxin_server')
+        await expect
+          .poll(async () => (await seen()).slice(1), { timeout: 30_000 })
+          .toEqual([
+            expect.objectContaining({
+              name: 'gz1',
+              state: 'streaming',
+              sync: true,
+              lagBytes: 0,
+              deviceId: null,
+            }),
+          ])
       } finally {
         await postgres.query(`alter system set synchronous_standby_names = ''`)
         await postgres.query('select pg_reload_conf()')

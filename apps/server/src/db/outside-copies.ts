@@ -26,6 +26,7 @@ async function copiesOf(cluster: ClusterName, url: string): Promise<DbCopy[]> {
   client.on('error', () => undefined)
   try {
     await client.connect()
+    await client.query(MONITOR)
     const standbys = await standbysOf(client, base)
     return [
       {
@@ -44,6 +45,9 @@ async function copiesOf(cluster: ClusterName, url: string): Promise<DbCopy[]> {
     await client.end().catch(() => undefined)
   }
 }
+
+/** The server's logins inherit nothing, so what was granted must be taken up; without the grant nothing changes. */
+const MONITOR = `select set_config('role', 'pg_monitor', false) where pg_has_role(session_user, 'pg_monitor', 'member')`
 
 async function nowOf(client: pg.Client): Promise<Date | null> {
   const { rows } = await client.query<{ now: Date }>('select clock_timestamp() as now')
