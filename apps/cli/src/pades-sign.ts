@@ -11,6 +11,7 @@ import {
   drawText,
   extendDelta,
   normalizePdf,
+  PdfRefusal,
   type Placement,
   parseFont,
   prepareAppearance,
@@ -91,7 +92,7 @@ async function signInto(
     refuseOutsideValidity(own, signingTime, lang)
     const opened = await openInput(input, lang)
     try {
-      const pdf = values.normalize ? normalizePdf(await readInput(input, lang)) : opened.pdf
+      let pdf = values.normalize ? normalizePdf(await readInput(input, lang)) : opened.pdf
       const placements =
         place === undefined ? [] : [await placementOf(place, values, certificates, signingTime, lang)]
       const options: SignOptions = {
@@ -105,10 +106,20 @@ async function signInto(
         ...stamping,
       }
       const validationData = refusingRevoked(own, await revocationSource(values.crl, signingTime, lang), lang)
-      const parts = [await signDelta(pdf, options)]
+      let signature: Uint8Array
+      try {
+        signature = await signDelta(pdf, options)
+      } catch (error) {
+        // A broken cross-reference is mended only in memory; nothing was signed yet.
+        const isMendable = error instanceof PdfRefusal && error.code === 'damaged'
+        if (!isMendable || pdf instanceof Uint8Array) throw error
+        pdf = await readInput(input, lang)
+        signature = await signDelta(pdf, options)
+      }
+      const parts = [signature]
       if (level === 'B-LT' || level === 'B-LTA') {
         const lasting = { level, validationData, certificates, ...stamping }
-        parts.push(await extendDelta(withAppended(pdf, parts[0] as Uint8Array), lasting))
+        parts.push(await extendDelta(withAppended(pdf, signature), lasting))
       }
       const delta = Buffer.concat(parts)
       if (values.normalize) await writeOutput(output, Buffer.concat([pdf as Uint8Array, delta]), lang)

@@ -125,6 +125,22 @@ describe('yinxin pades writes', () => {
     rmSync(out)
   }, 60_000)
 
+  it('a signature on a large file whose cross-reference is broken, by mending it in memory', async () => {
+    const broken = join(folder, 'broken.pdf')
+    const handle = openSync(broken, 'w')
+    writeLarge(handle, 66)
+    closeSync(handle)
+    const bytes = readFileSync(broken)
+    bytes.write('startxref\n7\n', bytes.lastIndexOf('startxref'), 'latin1')
+    writeFileSync(broken, bytes)
+    const ran = await yinxin(['pades', 'sign', broken, out, ...identity('broken').options])
+    expect(ran.code, ran.stderr).toBe(0)
+    const [signature] = verifyPdf(readFileSync(out)).signatures
+    expect(signature?.status).toBe('valid')
+    rmSync(broken)
+    rmSync(out)
+  }, 60_000)
+
   it('onto the file itself by appending to it', async () => {
     const path = file('own.pdf', samplePdf())
     const { ino } = statSync(path)
