@@ -157,6 +157,9 @@ export async function verifyExport(
   }
   const logged = manifest && verifyLogged(manifest, manifestBytes as Uint8Array, tail, logKeys, problems)
   const stamped = verifyStamp(manifestBytes, tail.get(EXPORT_TIMESTAMP), anchors, problems)
+  // Log and time vouch for it independently: when neither knows these bytes, it is they that were changed.
+  if (manifest !== null && logged === null && stamped.genTime === null && tail.has(EXPORT_TIMESTAMP))
+    problems.add(EXPORT_MANIFEST, 'entry_changed')
   return {
     ok: problems.all.length === 0,
     problems: problems.all,
