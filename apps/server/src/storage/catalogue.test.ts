@@ -147,16 +147,55 @@ describe.each([
     expect(await catalogue.claimRepairs(time(40), time(50), 2, places)).toHaveLength(2)
   })
 
-  test('a repair can move to another domain, and can be hastened', async () => {
+  test('a replica made elsewhere takes the place of the bad one in one step', async () => {
     const one = await recorded()
     await catalogue.markBad(one.id, ['primary-2'], time(5))
     const [item] = await catalogue.claimRepairs(time(6), time(16), 1, places)
-    await catalogue.moveRepair(item!, 'primary-4', time(50))
-    expect((await catalogue.findObject(one.id))?.replicas.map((r) => r.domain)).not.toContain('primary-2')
+    const elsewhere = placement('primary-4', 'journal/w.seg', 88)
+    expect(await catalogue.moveReplica({ ...item!, objectId: randomUUID() }, elsewhere, time(7))).toBe(
+      'unknown',
+    )
+    expect(await catalogue.moveReplica(item!, elsewhere, time(8))).toBe('recorded')
+    const { replicas } = (await catalogue.findObject(one.id))!
+    expect(replicas).toContainEqual(elsewhere)
+    expect(replicas.map((r) => r.domain)).not.toContain('primary-2')
+    expect(await catalogue.claimRepairs(time(100), time(110), 9, places)).toEqual([])
+    expect(await catalogue.repairTimes(time(8))).toContainEqual({
+      domain: 'primary-4',
+      reason: 'bad',
+      detectedAt: time(5),
+      repairedAt: time(8),
+    })
+  })
+
+  test('a bad replica that was replaced meanwhile is not given up by a move that comes late', async () => {
+    const one = await recorded()
+    await catalogue.markBad(one.id, ['primary-2'], time(5))
+    const [item] = await catalogue.claimRepairs(time(6), time(16), 1, places)
+    const anew = placement('primary-2', 'journal/y.seg', 99)
+    await catalogue.putReplica(one.id, anew, time(7), 'repaired')
+    expect(await catalogue.moveReplica(item!, placement('primary-4'), time(8))).toBe('recorded')
+    expect((await catalogue.findObject(one.id))?.replicas).toContainEqual(anew)
+  })
+
+  test('a second good copy in a domain is surplus, the same one again is not', async () => {
+    const one = await recorded()
+    const second = placement('primary-1', 'journal/second.seg', 16)
+    expect(await catalogue.putReplica(one.id, second, time(2))).toBe('surplus')
+    expect(await catalogue.putReplica(one.id, placement('primary-1'), time(2))).toBe('recorded')
+    expect((await catalogue.findObject(one.id))?.replicas).toEqual(one.replicas)
+    await catalogue.markBad(one.id, ['primary-1'], time(3))
+    expect(await catalogue.putReplica(one.id, second, time(4))).toBe('recorded')
+  })
+
+  test('repairs can be hastened', async () => {
+    const one = await recorded({ replicas: names.slice(1).map((name) => placement(name)) }, ['primary-1'])
+    const [item] = await catalogue.claimRepairs(time(6), time(16), 1, places)
+    await catalogue.postponeRepair(item!, time(50))
     expect(await catalogue.claimRepairs(time(20), time(30), 9, places)).toEqual([])
     await catalogue.hastenRepairs(time(20))
     const hastened = await catalogue.claimRepairs(time(20), time(30), 999, places)
-    expect(hastened).toContainEqual({ objectId: one.id, domain: 'primary-4', attempts: 1 })
+    expect(hastened).toContainEqual({ objectId: one.id, domain: 'primary-1', attempts: 2 })
     expect(await catalogue.repairsWaiting()).toBeGreaterThan(0)
   })
 
@@ -280,6 +319,7 @@ describe.each([
     await catalogue.recordScrubs(domain, [{ objectId: one.id, verifiedAt: time(19), verdict: 'damaged' }])
     const facts = (await catalogue.replicaFacts({ scopeId })).find((fact) => fact.domain === domain)
     expect(facts).toMatchObject({ lastVerifiedAt: time(19), lastVerdict: 'damaged' })
+    await catalogue.markBad(one.id, [domain], time(19))
     await catalogue.putReplica(one.id, placement(domain, 'journal/n.seg'), time(20), 'repaired')
     const after = (await catalogue.replicaFacts({ scopeId })).find((fact) => fact.domain === domain)
     expect(after).not.toHaveProperty('lastVerifiedAt')

@@ -26,6 +26,12 @@ export interface CataloguedObject extends StoredObject {
 
 export type RepairReason = 'missing' | 'bad'
 
+/**
+ * What became of a replica that was to be recorded. Surplus: its domain has a good one on record elsewhere, which stays;
+ * whoever wrote this one takes it away again, or it would outlive a destruction until the next inventory.
+ */
+export type PutAnswer = 'recorded' | 'unknown' | 'destroyed' | 'surplus'
+
 export interface RepairItem {
   objectId: string
   domain: string
@@ -185,12 +191,7 @@ export interface Catalogue<T> {
   ): Promise<void>
   findObject(objectId: string): Promise<CataloguedObject | undefined>
   /** A replica that arrived late or was made again, `repaired` when by repair. */
-  putReplica(
-    objectId: string,
-    placement: Placement,
-    at: Date,
-    how?: 'late' | 'repaired',
-  ): Promise<'recorded' | 'unknown' | 'destroyed'>
+  putReplica(objectId: string, placement: Placement, at: Date, how?: 'late' | 'repaired'): Promise<PutAnswer>
   /** Marks replicas as bad and orders their repair; nothing happens for objects without such replicas. */
   markBad(objectId: string, domains: readonly string[], at: Date): Promise<void>
   /** Orders replicas that an object lacks. */
@@ -205,8 +206,11 @@ export interface Catalogue<T> {
    */
   claimRepairs(now: Date, leaseUntil: Date, limit: number, places: Places): Promise<RepairItem[]>
   postponeRepair(item: RepairItem, dueAt: Date): Promise<void>
-  /** Gives up a domain for an object and orders the replica elsewhere. */
-  moveRepair(item: RepairItem, domain: string, dueAt: Date): Promise<void>
+  /**
+   * Records a replica that was made elsewhere than ordered, and with it gives up the bad one in the place of the order:
+   * together or not at all, for the bad one may be the last that there is.
+   */
+  moveReplica(item: RepairItem, placement: Placement, at: Date): Promise<PutAnswer>
   /** Makes every repair due now, whatever was tried before. */
   hastenRepairs(now: Date): Promise<void>
   repairsWaiting(): Promise<number>

@@ -49,7 +49,10 @@ export interface ReplicaReport extends ReplicaFacts {
 }
 
 export interface DestructionReport extends Destruction {
-  /** Every domain has removed it. */
+  /**
+   * Every domain has removed what was on record, and no copy is on its way. That nothing else lies there is what
+   * `verifiedAbsentAt` says of a domain, after a full walk.
+   */
   complete: boolean
 }
 
@@ -166,11 +169,15 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     log,
     replicas,
     discard: removal.removeFound,
+    withdraw: removal.withdraw,
+    whileWriting,
     onRepaired: (outcome) => counters.add(outcome === 'repaired' ? 'replicasRepaired' : 'repairsFailed'),
   })
   // Kept apart from the objects that callers hold, which stay plain data.
   const outcomes = new WeakMap<StoredObject, WriteOutcome>()
   const background = new Set<Promise<void>>()
+  /** How many late replicas and repairs of an object are under way in this process. */
+  const writing = new Map<string, number>()
   const closing = new AbortController()
   const closed = new Promise<void>((resolve) => closing.signal.addEventListener('abort', () => resolve()))
   const ending = new AbortController()
@@ -184,6 +191,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     counters,
     quarantines,
     removeFound: removal.removeFound,
+    withdraw: removal.withdraw,
     repairDue: () => repair.repairDue(),
     ...(deps.keyPresent === undefined ? {} : { keyPresent: deps.keyPresent }),
     scrubPeriodMs: deps.scrubPeriodMs ?? 24 * 60 * 60_000,
@@ -269,7 +277,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
       const outcome = outcomes.get(object)
       if (outcome === undefined || outcome.placed.length + outcome.failed.length === outcome.targets.length)
         continue
-      inBackground(recordLate(object, outcome))
+      inBackground(whileWriting(object.id, () => recordLate(object, outcome)))
     }
   }
 
@@ -286,6 +294,7 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
         const answer = await catalogue.putReplica(object.id, placement, clock.now())
         if (answer === 'unknown') unknown.push(placement)
         if (answer === 'destroyed') await removal.removeFound(object.id, placement)
+        if (answer === 'surplus') await removal.withdraw(object.id, placement)
       }
       late = unknown
     }
@@ -406,9 +415,11 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
   }
 
   async function destroyed(objectId: string): Promise<DestructionReport | undefined> {
+    // A copy that is on its way to a disk may still arrive there, and is taken away only then.
+    const isSettled = !writing.has(objectId)
     const found = await catalogue.destruction(objectId)
     if (found === undefined) return undefined
-    return { ...found, complete: found.domains.every((one) => one.state === 'removed') }
+    return { ...found, complete: isSettled && found.domains.every((one) => one.state === 'removed') }
   }
 
   async function places(): Promise<DomainStatus[]> {
@@ -430,6 +441,17 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
         ...(place?.deviceId === undefined ? {} : { deviceId: place.deviceId }),
       }
     })
+  }
+
+  async function whileWriting<R>(objectId: string, work: () => Promise<R>): Promise<R> {
+    writing.set(objectId, (writing.get(objectId) ?? 0) + 1)
+    try {
+      return await work()
+    } finally {
+      const others = (writing.get(objectId) ?? 1) - 1
+      if (others === 0) writing.delete(objectId)
+      else writing.set(objectId, others)
+    }
   }
 
   function inBackground(work: Promise<void>): void {

@@ -27,6 +27,7 @@ export function createFolderDomain(options: DomainOptions): Domain {
   // Folders whose name this process knows to be durable. Another process's mkdir is no proof of its fsync.
   const durable = new Set<string>()
   let quarantined: string | undefined
+  let failedSyncs = 0
   let deviceId: string | undefined
   let journal = openJournal()
   let examined: Promise<DomainStatus> | undefined
@@ -79,6 +80,7 @@ export function createFolderDomain(options: DomainOptions): Domain {
 
   /** After a failed fsync nothing here can be believed: no more writes, reads stay (each is verified). */
   function isolate(error: unknown) {
+    failedSyncs += 1
     if (quarantined !== undefined) return
     quarantined = messageOf(error)
     options.onQuarantine(status())
@@ -114,6 +116,17 @@ export function createFolderDomain(options: DomainOptions): Domain {
       isolate(error)
       throw error
     }
+  }
+
+  /**
+   * A failed fsync is told to one of those who wrote into a file, and the next fsync succeeds over what was lost: what
+   * was under way while one failed is not durable, whatever its own said.
+   */
+  async function believable<R>(work: () => Promise<R>): Promise<R> {
+    const before = failedSyncs
+    const outcome = await work()
+    if (failedSyncs !== before) throw new Error(`an fsync failed in the failure domain ${name} meanwhile`)
+    return outcome
   }
 
   async function ensureFolder(path: string): Promise<void> {
@@ -219,7 +232,7 @@ export function createFolderDomain(options: DomainOptions): Domain {
     packs,
     async append(objectId, body, bodySha256, header) {
       await requireExamined()
-      const place = await journal.append(objectId, body, bodySha256, header)
+      const place = await believable(() => journal.append(objectId, body, bodySha256, header))
       return {
         domain: name,
         holder: `journal/${place.segment}`,
@@ -278,7 +291,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
       try {
         const sync = (file: DiskFile) => orQuarantine(file.sync())
         const record = { objectId, position: placement.position, bodyBytes: placement.sizeBytes }
-        return (await eraseRecord(disk, path, record, sync)) ? 'overwritten' : 'absent'
+        const isErased = await believable(() => eraseRecord(disk, path, record, sync))
+        return isErased ? 'overwritten' : 'absent'
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent'
         throw error

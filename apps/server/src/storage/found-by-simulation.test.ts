@@ -118,15 +118,16 @@ test('seed 205: the sweep makes durable that passing names are gone', async () =
   await domain.close()
 })
 
-test('seed 34: a replica that gives no answer stays on record until its repair elsewhere is done', async () => {
+/** An object whose one replica is marked bad in a domain that takes no writes, and another domain to make it again in. */
+async function withBadReplica() {
   const inA = openDomain()
   const body = randomBytes(200)
   const objectId = newId(clock.now().getTime())
   const { placement } = await append(inA, body, objectId)
-  let isAway = true
+  const net = { isAway: false }
   const away: Domain = {
     ...inA,
-    open: (place, id) => (isAway ? Promise.reject(new Error('ETIMEDOUT')) : inA.open(place, id)),
+    open: (place, id) => (net.isAway ? Promise.reject(new Error('ETIMEDOUT')) : inA.open(place, id)),
   }
   away.quarantine('does not answer')
   const other = createFolderDomain({
@@ -155,22 +156,68 @@ test('seed 34: a replica that gives no answer stays on record until its repair e
   }
   await catalogue.transact((tx) => catalogue.insertObjects(tx, [object], []))
   await catalogue.markBad(objectId, ['primary-1'], clock.now())
-  const repair = createRepair({
+  return {
+    placement,
+    net,
+    replicas: async () => (await catalogue.findObject(objectId))?.replicas ?? [],
+    repairOver: (asked: typeof catalogue = catalogue) =>
+      createRepair({
+        catalogue: asked,
+        clock,
+        log: { warn: () => undefined } as never,
+        replicas: createReplicaSet([away, other], { timers: systemTimers, timeoutMs: 5_000, lingerMs: 0 }),
+        discard: () => Promise.reject(new Error('nothing is destroyed here')),
+        withdraw: () => Promise.reject(new Error('there is no second copy here')),
+        whileWriting: (_, work) => work(),
+        onRepaired: () => undefined,
+      }),
     catalogue,
-    clock,
-    log: { warn: () => undefined } as never,
-    replicas: createReplicaSet([away, other], { timers: systemTimers, timeoutMs: 5_000, lingerMs: 0 }),
-    discard: () => Promise.reject(new Error('nothing is destroyed here')),
-    onRepaired: () => undefined,
-  })
+    async close() {
+      await inA.close()
+      await other.close()
+    },
+  }
+}
+
+test('seed 34: a replica that gives no answer stays on record until its repair elsewhere is done', async () => {
+  const { placement, net, replicas, repairOver, close } = await withBadReplica()
+  net.isAway = true
+  const repair = repairOver()
   expect(await repair.repairDue()).toEqual({ repaired: 0, failed: 1 })
-  expect((await catalogue.findObject(objectId))?.replicas).toEqual([placement])
-  isAway = false
+  expect(await replicas()).toEqual([placement])
+  net.isAway = false
   clock.advance(60 * 60_000)
   expect(await repair.repairDue()).toMatchObject({ repaired: 1 })
-  expect((await catalogue.findObject(objectId))?.replicas).toMatchObject([{ domain: 'primary-2' }])
-  await inA.close()
-  await other.close()
+  expect(await replicas()).toMatchObject([{ domain: 'primary-2' }])
+  await close()
+})
+
+test('a process that dies over any question to the database leaves a replica on record', async () => {
+  const endings = new Set<string>()
+  for (let diesAt = 1; ; diesAt += 1) {
+    const { replicas, repairOver, catalogue, close } = await withBadReplica()
+    let asked = 0
+    const dying = new Proxy(catalogue, {
+      get(target, name: keyof typeof catalogue) {
+        const method = target[name] as (...args: unknown[]) => Promise<unknown>
+        return (...args: unknown[]) => {
+          asked += 1
+          return asked >= diesAt ? Promise.reject(new Error('dead')) : method(...args)
+        }
+      },
+    })
+    const outcome = await repairOver(dying)
+      .repairDue()
+      .catch(() => 'dead')
+    const left = (await replicas()).map(({ domain }) => domain)
+    endings.add(left.join(' '))
+    await close()
+    await rm(folder, { recursive: true, force: true })
+    expect(left, `it died over question ${diesAt}`).toHaveLength(1)
+    if (outcome !== 'dead') break
+  }
+  // It died before the replica was given up, and after the other took its place.
+  expect(endings).toEqual(new Set(['primary-1', 'primary-2']))
 })
 
 test('seeds 130 and 147: a record whose header is damaged is overwritten when it is destroyed', async () => {
@@ -263,6 +310,7 @@ test.each([500, 300_000])(
       clock,
       counters: createCounters(),
       removeFound: () => Promise.reject(new Error('nothing is destroyed here')),
+      withdraw: () => Promise.reject(new Error('there is no second copy here')),
     })
     const syncsBefore = disk.counts.sync
     expect(await inventory.take(domain)).toMatchObject({ adopted: 1, bad: 0 })
@@ -275,3 +323,31 @@ test.each([500, 300_000])(
     await domain.close()
   },
 )
+
+test('seed 40: an fsync that fails in another hand takes back what was being appended or overwritten', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  const first = await append(domain, randomBytes(300))
+  const second = await append(domain, randomBytes(300))
+  // Three are in the same segment: a record appended, one overwritten, and one whose overwriting meets the failure.
+  let syncs = 0
+  const held: (() => void)[] = []
+  disk.before = async (operation) => {
+    if (operation !== 'sync') return
+    syncs += 1
+    if (syncs === 3) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    await new Promise<void>((resolve) => held.push(resolve))
+  }
+  const appending = append(domain, randomBytes(300))
+  const overwriting = domain.remove(first.objectId, first.placement)
+  await expect.poll(() => held.length).toBe(2)
+  const failing = domain.remove(second.objectId, second.placement)
+  await expect(failing).rejects.toThrow('EIO')
+  disk.before = () => undefined
+  for (const go of held) go()
+  await expect(appending).rejects.toThrow('an fsync failed')
+  await expect(overwriting).rejects.toThrow('an fsync failed')
+  // Asked again, it is overwritten anew, and nothing failed meanwhile.
+  expect(await domain.remove(second.objectId, second.placement)).toBe('overwritten')
+  await domain.close()
+})

@@ -37,6 +37,7 @@ export function createInventory(deps: {
   clock: Clock
   counters: Counters
   removeFound: (objectId: string, placement: Placement) => Promise<void>
+  withdraw: (objectId: string, placement: Placement) => Promise<void>
 }) {
   const { catalogue, clock, counters } = deps
 
@@ -150,6 +151,7 @@ export function createInventory(deps: {
     if (placement === undefined) return 'other'
     const answer = await catalogue.putReplica(one.objectId, placement, clock.now())
     if (answer === 'destroyed') await deps.removeFound(one.objectId, placement)
+    if (answer === 'surplus') await deps.withdraw(one.objectId, placement)
     if (answer === 'recorded') summary.adopted += 1
     return 'other'
   }

@@ -4,6 +4,7 @@ import type {
   CataloguedReplica,
   OpenFinding,
   Orphan,
+  PutAnswer,
   RepairReason,
   RepairTime,
   ScrubPass,
@@ -87,6 +88,34 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
     return found.sort((a, b) => (a.objectId < b.objectId ? -1 : 1))
   }
 
+  function record(
+    objectId: string,
+    placement: Placement,
+    at: Date,
+    how: 'late' | 'repaired' = 'late',
+  ): PutAnswer {
+    if (!objects.has(objectId)) return 'unknown'
+    if (!isLiving(objectId)) return 'destroyed'
+    const row = replicasOf(objectId).get(placement.domain)
+    const isOther =
+      row?.placement.holder !== placement.holder || row.placement.position !== placement.position
+    if (row?.state === 'good' && isOther) return 'surplus'
+    setReplica(objectId, placement, at)
+    fulfil(objectId, placement.domain, at, how === 'repaired' ? placement.domain : undefined)
+    return 'recorded'
+  }
+
+  /** Ends the order for a domain; repaired in one, its time counts. */
+  function fulfil(objectId: string, domain: string, at: Date, repairedIn?: string): boolean {
+    const ordered = repairs.get(key(objectId, domain))
+    if (ordered === undefined) return false
+    repairs.delete(key(objectId, domain))
+    const { reason, createdAt } = ordered
+    if (repairedIn !== undefined)
+      times.push({ domain: repairedIn, reason, detectedAt: createdAt, repairedAt: at })
+    return true
+  }
+
   return {
     async transact(work) {
       const changes: (() => void)[] = []
@@ -127,18 +156,7 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
       }
     },
 
-    async putReplica(objectId, placement, at, how = 'late') {
-      if (!objects.has(objectId)) return 'unknown'
-      if (!isLiving(objectId)) return 'destroyed'
-      setReplica(objectId, placement, at)
-      const ordered = repairs.get(key(objectId, placement.domain))
-      repairs.delete(key(objectId, placement.domain))
-      if (ordered !== undefined && how === 'repaired') {
-        const { reason, createdAt } = ordered
-        times.push({ domain: placement.domain, reason, detectedAt: createdAt, repairedAt: at })
-      }
-      return 'recorded'
-    },
+    putReplica: async (objectId, placement, at, how) => record(objectId, placement, at, how),
 
     async markBad(objectId, domains, at) {
       for (const domain of domains) {
@@ -180,13 +198,12 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
       if (row !== undefined) row.dueAt = dueAt
     },
 
-    async moveRepair(item, domain, dueAt) {
-      const row = repairs.get(key(item.objectId, item.domain))
-      if (row === undefined) return
-      repairs.delete(key(item.objectId, item.domain))
-      if (replicas.get(item.objectId)?.get(item.domain)?.state === 'bad')
-        replicas.get(item.objectId)?.delete(item.domain)
-      order(item.objectId, domain, row.reason, dueAt, row.createdAt)
+    async moveReplica({ objectId, domain }, placement, at) {
+      const answer = record(objectId, placement, at, 'repaired')
+      if (answer === 'unknown' || answer === 'destroyed') return answer
+      if (fulfil(objectId, domain, at, placement.domain) && replicasOf(objectId).get(domain)?.state === 'bad')
+        replicasOf(objectId).delete(domain)
+      return answer
     },
 
     async hastenRepairs(now) {

@@ -15,7 +15,7 @@ import {
   findObject,
   insertObjects,
   markBad,
-  moveRepair,
+  moveReplica,
   orderReplicas,
   postponeRepair,
   putReplica,
@@ -73,7 +73,7 @@ export function createPgCatalogue(db: Db, stretchSize = defaultStretchSize): Cat
     claimRepairs: (now, leaseUntil, limit, places) =>
       db.work((tx) => claimRepairs(tx, now, leaseUntil, limit, places)),
     postponeRepair: (item, dueAt) => db.work((tx) => postponeRepair(tx, item, dueAt)),
-    moveRepair: (item, domain, dueAt) => db.work((tx) => moveRepair(tx, item, domain, dueAt)),
+    moveReplica: (item, placement, at) => db.work((tx) => moveReplica(tx, item, placement, at)),
     async hastenRepairs(now) {
       await db.work((tx) => tables(tx).updateTable('storage_repairs').set({ due_at: now }).execute())
     },

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { later, type Tx } from '#src/db/db.ts'
-import type { CataloguedObject, Places, RepairItem, StoredObject } from './catalogue.ts'
+import type { CataloguedObject, Places, PutAnswer, RepairItem, StoredObject } from './catalogue.ts'
 import type { Placement } from './domain.ts'
 import type { StorageTables } from './tables.ts'
 
@@ -100,17 +100,22 @@ export async function putReplica(
   placement: Placement,
   at: Date,
   how: 'late' | 'repaired',
-): Promise<'recorded' | 'unknown' | 'destroyed'> {
+): Promise<PutAnswer> {
   const t = tx.withTables<StorageTables>()
   await lockReplica(tx, objectId, placement.domain)
   const known = await t
     .selectFrom('storage_objects as o')
     .leftJoin('storage_destructions as d', 'd.object_id', 'o.id')
-    .select(['o.id', 'd.at as destroyed_at'])
+    .leftJoin('storage_replicas as r', (join) =>
+      join.onRef('r.object_id', '=', 'o.id').on('r.domain', '=', placement.domain),
+    )
+    .select(['o.id', 'd.at as destroyed_at', 'r.state', 'r.holder', 'r.position'])
     .where('o.id', '=', objectId)
     .executeTakeFirst()
   if (known === undefined) return 'unknown'
   if (known.destroyed_at !== null) return 'destroyed'
+  const isOther = known.holder !== placement.holder || known.position !== placement.position
+  if (known.state === 'good' && isOther) return 'surplus'
   await t
     .insertInto('storage_replicas')
     .values(replicaRow(objectId, placement, at))
@@ -123,24 +128,33 @@ export async function putReplica(
       }),
     )
     .execute()
+  await fulfil(tx, objectId, placement.domain, at, how === 'repaired' ? placement.domain : undefined)
+  return 'recorded'
+}
+
+/** Ends the order for a domain; repaired in one, its time counts. */
+async function fulfil(
+  tx: Tx,
+  objectId: string,
+  domain: string,
+  at: Date,
+  repairedIn?: string,
+): Promise<boolean> {
+  const t = tx.withTables<StorageTables>()
   const ordered = await t
     .deleteFrom('storage_repairs')
     .where('object_id', '=', objectId)
-    .where('domain', '=', placement.domain)
+    .where('domain', '=', domain)
     .returning(['reason', 'created_at'])
     .executeTakeFirst()
-  if (ordered === undefined || how === 'late') return 'recorded'
+  if (ordered === undefined) return false
+  if (repairedIn === undefined) return true
+  const { reason, created_at: detected_at } = ordered
   await t
     .insertInto('storage_repair_times')
-    .values({
-      object_id: objectId,
-      domain: placement.domain,
-      reason: ordered.reason,
-      detected_at: ordered.created_at,
-      repaired_at: at,
-    })
+    .values({ object_id: objectId, domain: repairedIn, reason, detected_at, repaired_at: at })
     .execute()
-  return 'recorded'
+  return true
 }
 
 /** Orders replicas that an object lacks; what is ordered already stays as it is. */
@@ -244,27 +258,27 @@ export async function claimRepairs(
   return items
 }
 
-/** Gives up a domain for an object and orders the replica elsewhere, since when it was ordered first. */
-export async function moveRepair(tx: Tx, item: RepairItem, domain: string, dueAt: Date): Promise<void> {
-  const t = tx.withTables<StorageTables>()
-  const given = await t
-    .deleteFrom('storage_repairs')
-    .where('object_id', '=', item.objectId)
-    .where('domain', '=', item.domain)
-    .returning(['reason', 'created_at'])
-    .executeTakeFirst()
-  if (given === undefined) return
-  await t
-    .deleteFrom('storage_replicas')
-    .where('object_id', '=', item.objectId)
-    .where('domain', '=', item.domain)
-    .where('state', '=', 'bad')
-    .execute()
-  await t
-    .insertInto('storage_repairs')
-    .values({ object_id: item.objectId, domain, due_at: dueAt, ...given })
-    .onConflict((conflict) => conflict.columns(['object_id', 'domain']).doNothing())
-    .execute()
+/** A replica made elsewhere than ordered: on record with the same commit that gives up the bad one. */
+export async function moveReplica(
+  tx: Tx,
+  { objectId, domain }: RepairItem,
+  placement: Placement,
+  at: Date,
+): Promise<PutAnswer> {
+  // In one order, so that two that move in opposite directions do not wait for each other.
+  for (const name of [domain, placement.domain].sort()) await lockReplica(tx, objectId, name)
+  const answer = await putReplica(tx, objectId, placement, at, 'repaired')
+  if (answer === 'unknown' || answer === 'destroyed') return answer
+  if (await fulfil(tx, objectId, domain, at, placement.domain)) {
+    await tx
+      .withTables<StorageTables>()
+      .deleteFrom('storage_replicas')
+      .where('object_id', '=', objectId)
+      .where('domain', '=', domain)
+      .where('state', '=', 'bad')
+      .execute()
+  }
+  return answer
 }
 
 export async function postponeRepair(tx: Tx, item: RepairItem, dueAt: Date): Promise<void> {

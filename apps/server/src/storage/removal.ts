@@ -63,5 +63,17 @@ export function createRemoval(deps: {
     await catalogue.noteLateRemoval(objectId, placement.domain, method, clock.now())
   }
 
-  return { removeDue, removeAt, removeFound }
+  /**
+   * A copy of a living object that is not on record: gone at once, for no removal would know its place. One that cannot
+   * be reached now is left to the inventory and to compaction.
+   */
+  async function withdraw(objectId: string, placement: Placement): Promise<void> {
+    try {
+      await removeAt(objectId, placement)
+    } catch (error) {
+      log.warn({ err: error, objectId, domain: placement.domain }, 'a second copy could not be taken away')
+    }
+  }
+
+  return { removeDue, removeAt, removeFound, withdraw }
 }

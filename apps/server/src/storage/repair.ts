@@ -24,6 +24,10 @@ export function createRepair(deps: {
   replicas: ReplicaSet
   /** Destroys a copy that came too late. */
   discard: (objectId: string, placement: Placement) => Promise<void>
+  /** Takes away a copy of a living object that is not, or no longer, on record. */
+  withdraw: (objectId: string, placement: Placement) => Promise<void>
+  /** Marks an object for which a copy may be coming into being. */
+  whileWriting: <R>(objectId: string, work: () => Promise<R>) => Promise<R>
   onRepaired: (outcome: 'repaired' | 'failed') => void
 }) {
   const { catalogue, clock, log, replicas } = deps
@@ -35,7 +39,8 @@ export function createRepair(deps: {
       const items = await catalogue.claimRepairs(clock.now(), leaseEnd(), batchSize, places())
       if (items.length === 0) return summary
       for (const item of items) {
-        const outcome = (await repairOne(item)) ? 'repaired' : 'failed'
+        const isRepaired = await deps.whileWriting(item.objectId, () => repairOne(item))
+        const outcome = isRepaired ? 'repaired' : 'failed'
         summary[outcome] += 1
         deps.onRepaired(outcome)
       }
@@ -61,10 +66,16 @@ export function createRepair(deps: {
       if (object.destroyedAt !== undefined) return true
       const target = targetFor(object, item.domain)
       const placement = await remake(object, target)
-      // Only now: a replica that is bad for want of an answer may be the last that there is to copy from.
-      if (target.name !== item.domain) await catalogue.moveRepair(item, target.name, leaseEnd())
-      const recorded = await catalogue.putReplica(item.objectId, placement, clock.now(), 'repaired')
-      if (recorded !== 'recorded') await deps.discard(item.objectId, placement)
+      // Only now, and in one: a replica that is bad for want of an answer may be the last that there is to copy from.
+      const answer =
+        target.name === item.domain
+          ? await catalogue.putReplica(item.objectId, placement, clock.now(), 'repaired')
+          : await catalogue.moveReplica(item, placement, clock.now())
+      if (answer === 'surplus') await deps.withdraw(item.objectId, placement)
+      else if (answer !== 'recorded') await deps.discard(item.objectId, placement)
+      const before = object.replicas.find((one) => one.domain === target.name)
+      if (answer === 'recorded' && before !== undefined && !isSamePlace(before, placement))
+        await deps.withdraw(item.objectId, before)
       return true
     } catch (error) {
       log.warn(
@@ -126,3 +137,6 @@ export function createRepair(deps: {
 
   return { repairDue }
 }
+
+const isSamePlace = (one: Placement, other: Placement) =>
+  one.holder === other.holder && one.position === other.position

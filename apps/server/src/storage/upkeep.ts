@@ -43,6 +43,7 @@ export interface UpkeepDeps {
   counters: Counters
   quarantines: ReturnType<typeof createQuarantines>
   removeFound: (objectId: string, placement: Placement) => Promise<void>
+  withdraw: (objectId: string, placement: Placement) => Promise<void>
   repairDue: () => Promise<unknown>
   keyPresent?: KeyPresent
   scrubPeriodMs: number
