@@ -281,24 +281,6 @@ export async function createApp({
     allowPrivate: config.mode === 'sandbox',
     ...config.exports,
   })
-  // What is promised of all that lies here, as figures.
-  const custody = createCustody({
-    db,
-    clock,
-    log,
-    jobs,
-    storage,
-    evidence,
-    ca,
-    timestamps,
-    signTasks,
-    font,
-    dbCopies,
-    environment,
-    scrubPeriodMs: config.scrub.periodMs,
-    declared: config.declared,
-    storageKind: config.buckets === undefined ? 'folders' : 'buckets',
-  })
   // The end of a contract, proven; it knows every room that holds a part of one.
   const destruction = createDestruction({
     db,
@@ -322,6 +304,24 @@ export async function createApp({
     baseUrl: config.baseUrl,
     version: platformVersion,
     ...config.destruction,
+  })
+  // What is promised of all that lies here, as figures.
+  const custody = createCustody({
+    db,
+    clock,
+    log,
+    jobs,
+    storage,
+    evidence,
+    ca,
+    timestamps,
+    signTasks,
+    font,
+    dbCopies,
+    environment,
+    scrubPeriodMs: config.scrub.periodMs,
+    declared: config.declared,
+    storageKind: config.buckets === undefined ? 'folders' : 'buckets',
   })
   const fasc = createFasc({
     db,
