@@ -1,6 +1,6 @@
 /** `yinxin pades verify --report`: the validation process of EN 319 102-1 at a moment. */
 import { basename } from 'node:path'
-import { type PdfValidation, validatePdf } from '@yinxin/pades'
+import { type PdfValidation, validatePdf, verifyPdf } from '@yinxin/pades'
 import { EXIT, type Lang, pad, printJson, readArguments, UsageError } from './command.ts'
 import { openInput } from './large-files.ts'
 import { readAnchors } from './reading.ts'
@@ -28,13 +28,14 @@ export async function reportOn(args: string[], lang: Lang): Promise<number> {
   if (Number.isNaN(at.getTime()))
     throw new UsageError(zh ? '--at 须为 ISO 8601 时间' : '--at takes a time in ISO 8601')
   const trust = await readAnchors(values.trust, lang)
-  if (trust === undefined)
-    throw new UsageError(zh ? '--report 和 --at 需要 --trust' : '--report and --at need --trust')
   let found: PdfValidation
+  let intact = false
   try {
     const opened = await openInput(path, lang)
     try {
-      found = validatePdf(opened.pdf, { trust, at })
+      found = validatePdf(opened.pdf, { trust: trust ?? [], at })
+      // Without anchors the process cannot pass, and the exit code judges integrity alone, as `verify` does.
+      if (trust === undefined) intact = verifyPdf(opened.pdf).ok
     } finally {
       opened.close()
     }
@@ -45,10 +46,19 @@ export async function reportOn(args: string[], lang: Lang): Promise<number> {
     else process.stderr.write(`✗ ${basename(path)}: ${refusal.message}\n`)
     return EXIT.unreadable
   }
-  const ok = found.indication === 'TOTAL_PASSED'
-  if (values.json) printJson({ ok, ...asJson(found, kind, lang) })
-  else process.stdout.write(asText(found, basename(path), kind, lang))
+  const ok = trust === undefined ? intact : found.indication === 'TOTAL_PASSED'
+  const anchored = trust === undefined ? { trusted: null } : {}
+  if (values.json) printJson({ ok, ...anchored, ...asJson(found, kind, lang) })
+  else {
+    process.stdout.write(asText(found, basename(path), kind, lang))
+    if (trust === undefined) process.stdout.write(`\n  ${withoutAnchors[lang]}\n`)
+  }
   return ok ? EXIT.good : EXIT.bad
+}
+
+const withoutAnchors = {
+  zh: '没有给出信任的根（--trust），因此未判断签署人身份；退出码只反映内容是否完整',
+  en: 'no trusted root was given (--trust), so who signed is not judged; the exit code tells of integrity alone',
 }
 
 function asJson(

@@ -54,7 +54,7 @@ const usage = {
   --compare DIR        把签署之后被改动的页面画成前后对照（PNG 与 index.html）写入目录
 
 按 EN 319 102-1 判定：
-  --report KIND        simple 一句话结论，detailed 逐步判定；需要 --trust
+  --report KIND        simple 一句话结论，detailed 逐步判定；不给 --trust 则不判断身份
   --at TIME            判定所依据的时刻（ISO 8601），默认现在
 
 退出码：0 成功 · 1 验证未通过 · 2 无法读取或被拒绝 · 64 用法错误`,
@@ -105,7 +105,7 @@ pictures of changes:
   --compare DIR        draw the pages changed after signing, before and after (PNG and index.html), into a folder
 
 judging by EN 319 102-1:
-  --report KIND        simple, a sentence each, or detailed, step by step; needs --trust
+  --report KIND        simple, a sentence each, or detailed, step by step; without --trust who signed is not judged
   --at TIME            the moment to judge at (ISO 8601), now by default
 
 Exit code: 0 done · 1 not verified · 2 unreadable or refused · 64 wrong usage`,
