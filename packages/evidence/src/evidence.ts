@@ -107,6 +107,7 @@ export {
   exportedFilePath,
   exportedSealPath,
   exportLeafBytes,
+  parseExportLeaf,
   parseExportEntry,
   parseExportManifest,
 } from './export-layout.ts'

@@ -81,9 +81,15 @@ export interface ExportLeaf {
   tenantId: string
   at: string
   manifestSha256: string
+  /** Of `manifest.tsr` as a whole: a timestamp does not cover every byte of its own encoding. */
+  timestampSha256: string
 }
 
-export function exportLeafBytes(manifest: ExportManifest, manifestSha256: string): Uint8Array {
+export function exportLeafBytes(
+  manifest: ExportManifest,
+  manifestSha256: string,
+  timestampSha256: string,
+): Uint8Array {
   const leaf: ExportLeaf = {
     v: 1,
     type: 'export.issued',
@@ -91,8 +97,24 @@ export function exportLeafBytes(manifest: ExportManifest, manifestSha256: string
     tenantId: manifest.tenant.id,
     at: manifest.createdAt,
     manifestSha256,
+    timestampSha256,
   }
   return canonicalBytes(leaf)
+}
+
+/** Reads a leaf; whether the log holds it is for the caller to check. @throws EvidenceError */
+export function parseExportLeaf(bytes: Uint8Array): ExportLeaf {
+  const source = fromUtf8(bytes)
+  if (source === null) throw refuse('text is not UTF-8')
+  const names = 'at,exportId,manifestSha256,tenantId,timestampSha256,type,v'
+  const leaf = members(parseCanonicalJson(source), 'leaf', names)
+  if (leaf.type !== 'export.issued' || leaf.v !== 1) throw refuse('leaf is not of an export')
+  id(leaf.exportId)
+  id(leaf.tenantId)
+  instant(leaf.at)
+  hash(leaf.manifestSha256)
+  hash(leaf.timestampSha256)
+  return leaf as unknown as ExportLeaf
 }
 
 /** One line of `entries.jsonl`, its line feed included. */

@@ -23,8 +23,8 @@ import {
   type ExportEntry,
   type ExportManifest,
   evidenceRestPath,
-  exportLeafBytes,
   parseExportEntry,
+  parseExportLeaf,
   parseExportManifest,
 } from './export-layout.ts'
 import { createExportProblems, type ExportProblem, type ExportProblemList } from './export-problems.ts'
@@ -158,7 +158,8 @@ export async function verifyExport(
   const logged = manifest && verifyLogged(manifest, manifestBytes as Uint8Array, tail, logKeys, problems)
   const stamped = verifyStamp(manifestBytes, tail.get(EXPORT_TIMESTAMP), anchors, problems)
   // Log and time vouch for it independently: when neither knows these bytes, it is they that were changed.
-  if (manifest !== null && logged === null && stamped.genTime === null && tail.has(EXPORT_TIMESTAMP))
+  const isKnown = logged !== null || stamped.genTime !== null || !tail.has(EXPORT_TIMESTAMP)
+  if (manifest !== null && !isKnown && !problems.all.some(({ entry }) => entry === EXPORT_MANIFEST))
     problems.add(EXPORT_MANIFEST, 'entry_changed')
   return {
     ok: problems.all.length === 0,
@@ -245,15 +246,26 @@ function verifyLogged(
   try {
     if (text === null || text === '') throw new Error('no proof')
     const proof = parseTlogProof(text)
-    const leaf = exportLeafBytes(manifest, sha256Hex(bytes))
-    // The leaf stands in the proof too, for readers without this program; it must be the very one.
-    if (proof.extra === undefined || toHex(proof.extra) !== toHex(leaf))
-      throw new Error('leaf is another one')
-    const opened = verifyTlogProof(proof, leaf, manifest.log.keys)
+    if (proof.extra === undefined) throw new Error('the leaf is missing')
+    const leaf = parseExportLeaf(proof.extra)
+    const opened = verifyTlogProof(proof, proof.extra, manifest.log.keys)
     if (opened.checkpoint.origin !== manifest.log.origin)
       throw new Error('origin is not the one of the manifest')
     // A line that nobody can check could be bent at will.
     if (opened.unknown.length > 0) throw new Error('holds a signature line that no listed key explains')
+    // A leaf that is in the log but tells of other bytes convicts these, not the proof.
+    const stamp = tail.get(EXPORT_TIMESTAMP)
+    if (stamp !== undefined && leaf.timestampSha256 !== sha256Hex(stamp))
+      problems.add(EXPORT_TIMESTAMP, 'entry_changed')
+    const isOfManifest =
+      leaf.manifestSha256 === sha256Hex(bytes) &&
+      leaf.exportId === manifest.exportId &&
+      leaf.tenantId === manifest.tenant.id &&
+      leaf.at === manifest.createdAt
+    if (!isOfManifest) {
+      problems.add(EXPORT_MANIFEST, 'entry_changed')
+      return null
+    }
     let verified: boolean | null = null
     if (logKeys.length > 0) {
       try {

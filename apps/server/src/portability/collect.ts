@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto'
 import {
-  type ExportManifest,
   canonicalBytes,
   collectBytes,
   contractPath,
@@ -13,6 +12,7 @@ import {
   EXPORT_MANIFEST,
   EXPORT_PROOF,
   EXPORT_TIMESTAMP,
+  type ExportManifest,
   evidenceRestPath,
   exportEntryLine,
   exportedFilePath,
@@ -32,14 +32,14 @@ import type { Storage, StoredObject } from '#src/storage/storage.ts'
 import type { Timestamps } from '#src/timestamps/timestamps.ts'
 import { type Archive, entriesOf } from './archive.ts'
 import { readmeText } from './readme.ts'
-import { segmentsOf } from './sources.ts'
 import { takeSnapshot } from './snapshot.ts'
+import { segmentsOf } from './sources.ts'
 import {
   type ExportRow,
   findExport,
   goneContracts,
-  insertItems,
   type ItemRow,
+  insertItems,
   settleItem,
   waitingItems,
 } from './store.ts'
@@ -256,15 +256,17 @@ export function createCollector(deps: CollectDeps) {
     // Reading it back holds the writer to the rules of the reader.
     parseExportManifest(bytes)
     const manifestSha256 = createHash('sha256').update(bytes).digest('hex')
-    const leaf = exportLeafBytes(manifest, manifestSha256)
-    const proof = await deps.evidence.attest(job.id, leaf)
+    // Time first, so that the log binds every byte of the answer: a token covers its time, not all of its encoding.
     const { token } = await deps.timestamps.stamp(Buffer.from(manifestSha256, 'hex'))
+    const stamp = buildTimestampResponse({ token })
+    const leaf = exportLeafBytes(manifest, manifestSha256, createHash('sha256').update(stamp).digest('hex'))
+    const proof = await deps.evidence.attest(job.id, leaf)
     const stored: StoredObject[] = [list]
     const entries: NewEntry[] = [{ path: EXPORT_ENTRIES, role: 'index', pieces: [pieceOf(list)] }]
     for (const [path, content] of [
       [EXPORT_MANIFEST, bytes],
       [EXPORT_PROOF, Buffer.from(proof, 'utf8')],
-      [EXPORT_TIMESTAMP, buildTimestampResponse({ token })],
+      [EXPORT_TIMESTAMP, stamp],
     ] as const) {
       const made = await generate(job, content)
       stored.push(made.object)
