@@ -254,7 +254,10 @@ export interface Catalogue<T> {
   /** Moves good replicas to where they were copied; returns the objects that were still where they had been. */
   moveReplicas(moves: readonly Move[], at: Date): Promise<Set<string>>
 
-  /** Living objects created before a time with fewer good replicas in a site than that, fewest good ones first. */
+  /**
+   * Living objects created before a time with fewer good replicas in a site than that, fewest good ones first; those
+   * that have none at all whenever they were created.
+   */
   endangered(wanted: Wanted, createdBefore: Date, limit: number): Promise<Endangered[]>
   scopes(
     after: string | undefined,

@@ -388,6 +388,14 @@ describe('the six classes', () => {
     ])
   })
 
+  test('a: and that at once, however young it is', async () => {
+    const one = await stored()
+    for (const name of names) await rm(join(root, name), { recursive: true })
+    await storage.scrub({ fresh: true })
+    const { findings } = await storage.reconcile()
+    expect(findings).toMatchObject([{ class: 'a_object_lost', severity: 'critical', subjectId: one.id }])
+  })
+
   test('b: a replica without a row is left alone for a day, kept for thirty, then removed', async () => {
     const one = await storage.put({
       tenantId: randomUUID(),

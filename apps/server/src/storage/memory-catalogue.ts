@@ -438,13 +438,16 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
           ({ domains, replicas: count }) => good.filter((one) => domains.includes(one)).length < count,
         )
       return Array.from(objects.values())
-        .filter((object) => object.createdAt < createdBefore && isLiving(object.id))
+        .filter(({ id, createdAt }) => {
+          if (!isLiving(id)) return false
+          const good = goodOf(id).map(([domain]) => domain)
+          return good.length === 0 || (createdAt < createdBefore && isShort(good))
+        })
         .map(({ id }) => ({
           objectId: id,
           good: goodOf(id).map(([domain]) => domain),
           domains: sorted(replicasOf(id)).map(([domain]) => domain),
         }))
-        .filter((one) => isShort(one.good))
         .sort((a, b) => a.good.length - b.good.length || (a.objectId < b.objectId ? -1 : 1))
         .slice(0, limit)
     },

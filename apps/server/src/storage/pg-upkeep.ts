@@ -287,10 +287,11 @@ export async function endangered(
       coalesce(array_agg(r.domain order by r.domain) filter (where r.state = 'good'), '{}') as good,
       coalesce(array_agg(r.domain order by r.domain) filter (where r.domain is not null), '{}') as domains
     from storage_objects o left join storage_replicas r on r.object_id = o.id
-    where o.created_at < ${createdBefore} and ${within(sql`o.id`, stretch)}
+    where ${within(sql`o.id`, stretch)}
       and not exists (select from storage_destructions d where d.object_id = o.id)
-    group by o.id having ${goodIn(primary.domains)} < ${primary.replicas}
-      or ${goodIn(recovery.domains)} < ${recovery.replicas}
+    group by o.id having count(*) filter (where r.state = 'good') = 0
+      or (o.created_at < ${createdBefore} and (${goodIn(primary.domains)} < ${primary.replicas}
+        or ${goodIn(recovery.domains)} < ${recovery.replicas}))
     order by count(*) filter (where r.state = 'good'), 1 limit ${limit}`.execute(tx)
   return rows.map(({ object_id, good, domains }) => ({ objectId: object_id, good, domains }))
 }
