@@ -34,6 +34,8 @@ export interface Stranger {
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
+export type CodeTemplate = 'login-code' | 'destruction-code' | 'export-code'
+
 export interface LoginCodes {
   /**
    * Sends a code to the login, whoever it belongs to, or nobody. Opens its own transaction. What a stranger asks for
@@ -43,6 +45,8 @@ export interface LoginCodes {
     login: string
     lang: Lang
     scope?: string
+    /** Worded for what the code allows, so that nobody gives one away for another. */
+    template?: CodeTemplate
     stranger?: Stranger
   }): Promise<{ expiresAt: Date }>
   /**
@@ -65,7 +69,7 @@ export function createLoginCodes({ db, clock, notifications, keyedHash, budgets 
     keyedHash('login-code', `${scope}\0${login}\0${code}`)
 
   return {
-    async request({ login: text, lang, scope = 'login', stranger }) {
+    async request({ login: text, lang, scope = 'login', template = 'login-code', stranger }) {
       const login = parseLogin(text)
       const code = newDigits(6)
       const codeHash = await hashOf(login.value, scope, code)
@@ -94,7 +98,7 @@ export function createLoginCodes({ db, clock, notifications, keyedHash, budgets 
         await notifications.send(tx, {
           channel: login.channel,
           to: login.value,
-          template: 'login-code',
+          template,
           params: { code, minutes: loginCodeRules.validMs / 60_000 },
           lang,
           purpose: 'login',

@@ -38,10 +38,10 @@ import { createMedia } from './media.ts'
 import { recordOf, type ShredRecord } from './record.ts'
 import { createShredding, type LaterRoom } from './shredding.ts'
 import {
+  activeRequests,
   certificatesOf,
   type CertificateRow,
   type DestructionRow,
-  dueRequests,
   findByAgreement,
   findRequest,
   type HoldRow,
@@ -50,10 +50,12 @@ import {
   isHeld,
   lockContract,
   lockRequest,
+  provisionalRequests,
   recordTermEnd,
   requestsBy,
   requestsOf,
   termEndOf,
+  uncertifiedRequests,
   updateRequest,
 } from './store.ts'
 import { createVerifying } from './verifying.ts'
@@ -101,7 +103,9 @@ export interface NewRequest {
 
 const DAY_MS = 86_400_000
 const PURPOSE = 'destruction'
-const AT_A_TIME = 20
+const AT_A_TIME = 100
+/** Before every id. */
+const NO_ID = '00000000-0000-0000-0000-000000000000'
 
 export type Destruction = ReturnType<typeof createDestruction>
 
@@ -358,7 +362,11 @@ export function createDestruction(deps: DestructionDeps) {
   }
 
   async function advanceDue(): Promise<number> {
-    const ids = await db.work((tx) => dueRequests(tx, clock.now(), AT_A_TIME))
+    const ids = new Set([
+      ...(await db.work((tx) => activeRequests(tx, clock.now()))),
+      ...(await db.work((tx) => uncertifiedRequests(tx))),
+      ...(await nextProvisional()),
+    ])
     let moved = 0
     const walked: { findings?: Awaited<ReturnType<typeof verifying.walk>> } = {}
     for (const id of ids) {
@@ -377,14 +385,33 @@ export function createDestruction(deps: DestructionDeps) {
     return moved
   }
 
+  let lookedUpTo = NO_ID
+  /** Those that wait for weeks take turns, so that their number does not slow down the others. */
+  async function nextProvisional(): Promise<string[]> {
+    const ids = await db.work((tx) => provisionalRequests(tx, lookedUpTo, AT_A_TIME))
+    lookedUpTo = ids.length < AT_A_TIME ? NO_ID : (ids.at(-1) ?? NO_ID)
+    return ids
+  }
+
+  /** A draft may have been sent out since it was asked for: what people sign is not pulled away. */
+  async function waitsForSigning(tx: Tx, row: DestructionRow): Promise<boolean> {
+    if ((await lockTask(tx, row.task_id)).row.status !== 'signing') return false
+    if (row.problem !== 'destruction_task_is_signed_now')
+      await updateRequest(tx, row.id, { problem: 'destruction_task_is_signed_now' }, clock.now())
+    return true
+  }
+
   async function advanceOne(id: string, walk: () => ReturnType<typeof verifying.walk>): Promise<boolean> {
     const before = await requireRequest(id)
     let row = before
     if (row.state === 'COOLING_OFF' && row.due_at !== null && row.due_at <= clock.now())
-      row = await db.work((tx) => apply(tx, row, { kind: 'proceed' }))
+      row = await db.work(async (tx) =>
+        (await waitsForSigning(tx, row)) ? row : await apply(tx, row, { kind: 'proceed' }),
+      )
     if (row.state === 'HOLD_CHECK')
       row = await db.work(async (tx) => {
         await lockContract(tx, row.task_id)
+        if (await waitsForSigning(tx, row)) return row
         return await apply(tx, row, { kind: 'judge-hold', held: await isHeld(tx, row.task_id) })
       })
     if (row.state === 'SHREDDING') {

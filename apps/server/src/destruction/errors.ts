@@ -71,6 +71,11 @@ export const refuse = defineRefusals({
     zh: '此合同已开始销毁或已销毁，无法设置法律保留。',
     en: 'The destruction of the contract has begun or is done, so it can no longer be held.',
   },
+  legal_hold_not_now: {
+    kind: 'conflict',
+    zh: '此刻正在销毁一方对此合同的访问，请一分钟后重试。',
+    en: 'At this moment the access of a party to the contract is being destroyed. Try again in a minute.',
+  },
   destruction_certificate_not_ready: {
     kind: 'conflict',
     zh: '证明尚未生成，请稍后再试。',

@@ -6,6 +6,7 @@
 import type { Clock } from '#src/clock.ts'
 import type { Db } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
+import { readTask } from '#src/sign-tasks/sign-tasks.ts'
 import { refuse } from './errors.ts'
 import { isUnderShredder } from './lifecycle.ts'
 import {
@@ -41,7 +42,10 @@ export function createHolds({ db, clock }: { db: Db; clock: Clock }) {
   }
 
   return {
-    /** @throws Refusal `legal_hold_too_late` once content has begun to go */
+    /**
+     * @throws Refusal `legal_hold_too_late` once content has begun to go; `legal_hold_not_now` while a party's access
+     * goes, because only its end tells whether that party was the last
+     */
     async place({ taskId, basis, reference, by }: NewHold): Promise<HoldRow> {
       return await db.work(async (tx) => {
         // Whoever is about to shred waits here, or we wait for it.
@@ -49,6 +53,8 @@ export function createHolds({ db, clock }: { db: Db; clock: Clock }) {
         const requests = await requestsOf(tx, taskId)
         if (requests.some((one) => one.extent === 'contract' && isUnderShredder(one.state)))
           throw refuse('legal_hold_too_late')
+        if (requests.some((one) => one.state === 'SHREDDING')) throw refuse('legal_hold_not_now')
+        await readTask(tx, taskId)
         const now = clock.now()
         const hold: HoldRow = {
           id: newId(now.getTime()),

@@ -47,18 +47,41 @@ export async function requestsBy(tx: Tx, tenantId: string, limit: number): Promi
   return await rows(tx).where('tenant_id', '=', tenantId).orderBy('id', 'desc').limit(limit).execute()
 }
 
-/** Requests that may have something to do now. */
-export async function dueRequests(tx: Tx, now: Date, limit: number): Promise<string[]> {
+/** Requests on their way, which go on now; all of them, so that none can keep another waiting. */
+export async function activeRequests(tx: Tx, now: Date): Promise<string[]> {
   const found = await open(tx)
     .selectFrom('destruction')
     .select('id')
     .where((where) =>
       where.or([
         where.and([where('state', '=', 'COOLING_OFF'), where('due_at', '<=', now)]),
-        where('state', 'in', ['HOLD_CHECK', 'SHREDDING', 'VERIFYING', 'DESTROYED_PROVISIONAL']),
+        where('state', 'in', ['HOLD_CHECK', 'SHREDDING', 'VERIFYING']),
       ]),
     )
-    .orderBy('updated_at')
+    .orderBy('id')
+    .execute()
+  return found.map((row) => row.id)
+}
+
+/** Requests whose certificate was entered and is not complete, whichever state they have come to. */
+export async function uncertifiedRequests(tx: Tx): Promise<string[]> {
+  const found = await open(tx)
+    .selectFrom('destruction_certificate')
+    .select('destruction_id')
+    .where('pdf', 'is', null)
+    .distinct()
+    .execute()
+  return found.map((row) => row.destruction_id)
+}
+
+/** Requests that wait for the end of their epochs, in pages by id. */
+export async function provisionalRequests(tx: Tx, afterId: string, limit: number): Promise<string[]> {
+  const found = await open(tx)
+    .selectFrom('destruction')
+    .select('id')
+    .where('state', '=', 'DESTROYED_PROVISIONAL')
+    .where('id', '>', afterId)
+    .orderBy('id')
     .limit(limit)
     .execute()
   return found.map((row) => row.id)

@@ -3,6 +3,8 @@ import { type TemplateName, type TemplateParams, wordMessage } from './templates
 
 const samples: { [Name in TemplateName]: TemplateParams[Name] } = {
   'login-code': { code: '123456', minutes: 5 },
+  'destruction-code': { code: '123456', minutes: 5 },
+  'export-code': { code: '123456', minutes: 5 },
   'sign-code': { code: '123456', minutes: 5, taskTitle: '合同' },
   'sign-invitation': { taskTitle: '合同', initiatorName: '甲方', link: 'https://x.test/s/1' },
   urge: { taskTitle: '合同', initiatorName: '甲方', link: 'https://x.test/s/1', deadline: '2026-12-01' },

@@ -3,6 +3,8 @@ export type Lang = 'zh' | 'en'
 /** What each template needs. Times come already worded, because only the caller knows the reader's zone. */
 export interface TemplateParams {
   'login-code': { code: string; minutes: number }
+  'destruction-code': { code: string; minutes: number }
+  'export-code': { code: string; minutes: number }
   'sign-code': { code: string; minutes: number; taskTitle: string }
   'sign-invitation': { taskTitle: string; initiatorName: string; link: string; deadline?: string }
   urge: { taskTitle: string; initiatorName: string; link: string; deadline?: string }
@@ -34,6 +36,26 @@ const WORDINGS: { [Name in TemplateName]: Record<Lang, Wording<Name>> } = {
     en: ({ code, minutes }) => ({
       subject: 'Your log-in code',
       body: `Your log-in code is ${code}, valid for ${minutes} minutes. Tell it to nobody; ignore this message if you did not ask for it.`,
+    }),
+  },
+  'destruction-code': {
+    zh: ({ code, minutes }) => ({
+      subject: '销毁验证码',
+      body: `您正在申请销毁合同，验证码是 ${code}，${minutes} 分钟内有效。销毁后无法恢复；如非本人操作，请勿告诉任何人，并立即联系管理员。`,
+    }),
+    en: ({ code, minutes }) => ({
+      subject: 'Your code for a destruction',
+      body: `You are about to ask for the destruction of a contract. The code is ${code}, valid for ${minutes} minutes. What is destroyed cannot be restored: if this was not you, tell the code to nobody and call your administrator.`,
+    }),
+  },
+  'export-code': {
+    zh: ({ code, minutes }) => ({
+      subject: '数据导出验证码',
+      body: `您正在申请导出全部数据，验证码是 ${code}，${minutes} 分钟内有效。如非本人操作，请勿告诉任何人，并立即联系管理员。`,
+    }),
+    en: ({ code, minutes }) => ({
+      subject: 'Your code for a data export',
+      body: `You are about to export all data. The code is ${code}, valid for ${minutes} minutes. If this was not you, tell the code to nobody and call your administrator.`,
     }),
   },
   'sign-code': {
