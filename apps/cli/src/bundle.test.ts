@@ -83,6 +83,20 @@ test('what is not there is unreadable, and a wrong call is told so', async () =>
   expect(await yinxin('import', join(folder, 'nothing'), '--corp', corp.corpId)).toMatchObject({ code: 2 })
 }, 60_000)
 
+test('a company or an export that is not there is named in words', async () => {
+  const unknown = '00000000-0000-7000-8000-000000000000'
+  for (const name of ['nobody', unknown]) {
+    const answer = await yinxin('export', '--corp', name, '--archive', join(folder, 'nothing.tar'))
+    expect(answer).toMatchObject({ code: 2, stdout: '' })
+    expect(answer.stderr).toContain(`There is no company ${name}`)
+  }
+  for (const id of ['nothing', unknown]) {
+    const answer = await yinxin('export', '--resume', id, '--archive', join(folder, 'nothing.tar'))
+    expect(answer).toMatchObject({ code: 2, stdout: '' })
+    expect(answer.stderr).toContain('There is no such export')
+  }
+}, 60_000)
+
 test('a program with the right fetches an archive from afar, and goes on where it broke off', async () => {
   const app = await stage.ok<{ appId: string; appSecret: string }>('POST', '/api/v1/apps', {
     token: corp.token,

@@ -6,6 +6,11 @@ export const refuse = defineRefusals({
     zh: '没有这次导出。',
     en: 'There is no such export.',
   },
+  export_corp_unknown: {
+    kind: 'not_found',
+    zh: '没有这家企业：{corp}。',
+    en: 'There is no company {corp}.',
+  },
   export_not_allowed: {
     kind: 'forbidden',
     zh: '只有企业管理员、个人本人，或管理员授予了导出权限的应用可以导出数据。',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parsePem } from '@yinxin/pki'
 import { readTar, type TarDamage } from '@yinxin/evidence'
 import { z } from 'zod'
@@ -10,13 +11,14 @@ import type { Accounts } from '#src/accounts/accounts.ts'
 import { refuse } from './errors.ts'
 import type { ImportCall } from './import.ts'
 import type { Portability } from './portability.ts'
+import { ExportEnded, ExportMoved } from './writer.ts'
 
 const exportOptions = z.object({
   corp: z.string(),
   to: z.string(),
   since: z.coerce.date().optional(),
   /** Goes on with an export that was begun before. */
-  exportId: z.uuid().optional(),
+  exportId: z.string().optional(),
   /** A folder with plain files, or one archive. */
   form: z.enum(['folder', 'archive']),
   lang: z.enum(['zh', 'en']).default('zh'),
@@ -32,6 +34,10 @@ const importOptions = z.object({
 
 /** Progress is told this often. */
 const TOLD_MS = 1000
+/** How long another process is left alone that was faster. */
+const BUSY_MS = 500
+
+const isId = (text: string) => z.uuid().safeParse(text).success
 
 type Command = (options: Record<string, unknown>, call: ImportCall) => Promise<unknown>
 
@@ -40,16 +46,22 @@ export function createPortabilityCommands({
   accounts,
 }: {
   portability: Portability
-  accounts: Pick<Accounts, 'corpByCreditCode'>
+  accounts: Pick<Accounts, 'corp' | 'corpByCreditCode'>
 }): { export: Command; import: Command } {
+  async function corpOf(named: string): Promise<string> {
+    const corp = (await accounts.corpByCreditCode(named)) ?? (isId(named) ? await accounts.corp(named) : null)
+    if (corp === null) throw refuse('export_corp_unknown', { corp: named })
+    return corp.id
+  }
+
   return {
     async export(given, call) {
       const options = exportOptions.parse(given)
-      const corp = (await accounts.corpByCreditCode(options.corp))?.id ?? options.corp
+      if (options.exportId !== undefined && !isId(options.exportId)) throw refuse('export_not_found')
       const begun =
         options.exportId === undefined
           ? await portability.createFor(
-              corp,
+              await corpOf(options.corp),
               options.since === undefined ? {} : { since: options.since },
               options.lang,
             )
@@ -63,7 +75,13 @@ export function createPortabilityCommands({
         if (now.status !== 'queued' && now.status !== 'collecting')
           throw refuse('export_over', { status: now.status })
         const untilMs = performance.now() + TOLD_MS
-        await portability.workOn(begun.id, () => call.signal.aborted || performance.now() > untilMs)
+        try {
+          await portability.workOn(begun.id, () => call.signal.aborted || performance.now() > untilMs)
+        } catch (error) {
+          // A running server is at it too, and was faster: what it made is looked at after a moment.
+          if (!(error instanceof ExportMoved || error instanceof ExportEnded)) throw error
+          await wait(BUSY_MS)
+        }
       }
       const archive = await portability.archiveFor(begun.id)
       const to = resolve(options.to)
