@@ -525,7 +525,11 @@ export function createDestruction(deps: DestructionDeps) {
     media: createMedia(deps),
     coolingOffDays: deps.coolingOffDays,
 
-    sendCode: (caller: Caller, lang: Lang) => accounts.sendProof(requireDisposer(caller), PURPOSE, lang),
+    async sendCode(caller: Caller, taskId: string, lang: Lang) {
+      const session = requireDisposer(caller)
+      await seenTask(session.subjectId, taskId)
+      return await accounts.sendProof(session, PURPOSE, lang)
+    },
     request,
     advanceAll,
 

@@ -158,4 +158,15 @@ describe('the code for a destruction', () => {
     expect(message.body).toContain('销毁')
     expect(message.body).not.toContain('登录')
   })
+
+  it('is not sent for a contract of somebody else, or of nobody', async () => {
+    const task = await draft()
+    const stranger = await stage.company('旁人科技有限公司')
+    for (const id of [task.id, newId()]) {
+      const refused = await stage.call<{ code: string }>('POST', at({ id }, '/code'), {
+        token: stranger.token,
+      })
+      expect([refused.status, refused.body.code]).toEqual([404, 'sign_task_not_found'])
+    }
+  })
 })

@@ -40,8 +40,8 @@ export function addDestructionRoutes({ http, destruction }: { http: Http; destru
     access: 'session',
     params: taskParams,
     answer: wire.sentCode,
-    handle: async ({ caller, lang }) => {
-      const { sentTo, expiresAt } = await destruction.sendCode(caller, lang)
+    handle: async ({ caller, params, lang }) => {
+      const { sentTo, expiresAt } = await destruction.sendCode(caller, params.id, lang)
       return { sentTo, expiresAt: expiresAt.toISOString() }
     },
   })

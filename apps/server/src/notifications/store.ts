@@ -143,7 +143,12 @@ export async function forgetAbout(tx: Tx, taskId: string): Promise<number> {
       content_sealed: null,
       address: '',
       last_problem: null,
-      status: eb.case().when('status', '=', 'queued').then('failed' as const).else(eb.ref('status')).end(),
+      status: eb
+        .case()
+        .when('status', '=', 'queued')
+        .then('failed' as const)
+        .else(eb.ref('status'))
+        .end(),
     }))
     .where('about_task', '=', taskId)
     .executeTakeFirst()
