@@ -8,6 +8,7 @@ import { parsePem } from '@yinxin/pki'
 import { signRequest } from '@yinxin/sdk'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { logInFasc } from '../../../../testing/fasc-client.ts'
 import { largePdf } from '../../../../testing/fakes/pdfs.ts'
 import { startFakeS3 } from '../../../../testing/fakes/s3.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
@@ -265,6 +266,51 @@ test('an import makes the same contracts, byte for byte, proven by the log of th
     files: { imported: 0, unchanged: 2 },
     contracts: { imported: 0, unchanged: 2 },
   })
+}, 60_000)
+
+test('the compatible API reads an imported contract as one of its own: detail, list, file and evidence', async () => {
+  const app = await target.ok<{ appId: string; appSecret: string }>('POST', '/api/v1/apps', {
+    token: newCorp.token,
+    body: { name: '业务系统', environment: 'sandbox' },
+  })
+  const fasc = await logInFasc({ serverUrl: `${target.url}/api/v5`, ...app })
+  const ask = async (method: string, request: unknown) => {
+    const { body } = await fasc('signTaskClient', method, request)
+    expect({ method, ...body }).toMatchObject({ code: '100000' })
+    return body.data
+  }
+  // As the company knows it from before: without hyphens.
+  const signTaskId = taskId.replaceAll('-', '')
+  const ownerId = { idType: 'corp', openId: newCorp.corpId.replaceAll('-', '') }
+  expect(await ask('getDetail', { signTaskId })).toMatchObject({
+    signTaskSubject: '技术服务合同',
+    signTaskStatus: 'task_finished',
+  })
+  const listed = await ask('getOwnerList', { ownerId, ownerRole: 'initiator' })
+  expect(listed.signTasks.map((one: { signTaskSubject: string }) => one.signTaskSubject).sort()).toEqual([
+    '技术服务合同',
+    '采购合同',
+  ])
+  const fetched = async ({ downloadUrl }: { downloadUrl: string }) =>
+    Buffer.from(await (await fetch(downloadUrl)).arrayBuffer())
+  const pdf = await fetched(
+    await ask('getOwnerDownLoadUrl', { ownerId, signTaskId, fileType: 'doc', compression: false }),
+  )
+  const [document] = (await origin.task(corp.token, taskId)).documents
+  const old = await origin.download(
+    `/api/v1/sign-tasks/${taskId}/documents/${document?.documentId}/content`,
+    corp.token,
+  )
+  expect(pdf.equals(old)).toBe(true)
+  const evidence = await fetched(await ask('getEvidenceReportDownloadUrl', { signTaskId }))
+  const logKey = Buffer.from(await origin.download('/log/vkey')).toString()
+  expect(verifyBundle(new Uint8Array(evidence), { logKeys: [logKey.trim()] })).toMatchObject({
+    ok: true,
+    logVerified: true,
+  })
+  // What is over stays over.
+  const { body } = await fasc('signTaskClient', 'cancel', { signTaskId })
+  expect(body.code).toBe('211126')
 }, 60_000)
 
 test('what was imported can leave again, and is still proven by the log of the origin', async () => {

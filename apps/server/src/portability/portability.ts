@@ -33,7 +33,7 @@ import {
   updateExport,
 } from './store.ts'
 import type { BucketPlace, Counts, ExportStatus } from './tables.ts'
-import { ExportEnded } from './writer.ts'
+import { ExportEnded, ExportMoved } from './writer.ts'
 
 export { createImported, type Imported, importedObjects } from './imported.ts'
 export { createPortabilityCommands } from './operator.ts'
@@ -93,6 +93,8 @@ const SLICE_MS = 20_000
 /** A snapshot may miss what was being committed at its moment under an earlier time; the next one looks back further. */
 const OVERLAP_MS = 10 * 60_000
 const JOB_ATTEMPTS = 12
+/** How long an export is left to another process that was seen at it. */
+const BUSY_MS = 5000
 /** What object storage takes for every part but the last. */
 const BUCKET_PART_BYTES_MIN = 5 << 20
 
@@ -119,23 +121,31 @@ export function createPortability(deps: PortabilityDeps) {
       const endMs = performance.now() + SLICE_MS
       const isSliceOver = () => isClosing || performance.now() > endMs
       try {
-        if (!(await workOn(exportId, isSliceOver)))
-          await db.work((tx) =>
-            jobs.enqueue(tx, 'portability.export', { exportId }, { maxAttempts: JOB_ATTEMPTS }),
-          )
+        if (!(await workOn(exportId, isSliceOver))) await goOn(exportId)
       } catch (error) {
         if (error instanceof ExportEnded) return
+        // Who was faster may be an operator's command that is killed: this one comes back to look.
+        if (error instanceof ExportMoved) return await goOn(exportId, BUSY_MS)
         if (attempt < maxAttempts) throw error
         log.error({ err: error, exportId }, 'an export was given up')
+        if (await keepWithoutBucket(exportId, told(error))) await announce(exportId)
+        else await end(exportId, 'failed', told(error))
+      }
+    },
+  )
+  jobs.define(
+    'portability.abandon',
+    z.object({ exportId: z.uuid() }),
+    async ({ exportId }, { attempt, maxAttempts }) => {
       const job = await db.ask((tx) => findExport(tx, exportId))
-      if (job?.status === 'ready') {
-        // Only the bucket failed: the archive can still be downloaded, and says what went wrong.
-        await db.work((tx) => updateExport(tx, exportId, { problem: told(error), bucket_secret_sealed: null }))
-        await announce(exportId)
-        return
+      if (job === undefined) return
+      try {
+        await delivery.abandon(job)
+      } catch (error) {
+        if (attempt < maxAttempts) throw error
+        log.error({ err: error, exportId }, 'an upload was left open in the bucket of a customer')
       }
-        await end(exportId, 'failed', told(error))
-      }
+      await db.work((tx) => updateExport(tx, exportId, { bucket_secret_sealed: null, upload_id: null }))
     },
   )
   jobs.define('portability.expire', z.looseObject({}), async () => {
@@ -143,6 +153,36 @@ export function createPortability(deps: PortabilityDeps) {
     for (const id of ids) await end(id, 'expired')
   })
   jobs.schedule('portability.expire', '*/10 * * * *')
+
+  const goOn = (exportId: string, afterMs = 0) =>
+    db.work((tx) =>
+      jobs.enqueue(
+        tx,
+        'portability.export',
+        { exportId },
+        {
+          maxAttempts: JOB_ATTEMPTS,
+          ...(afterMs === 0 ? {} : { runAt: new Date(clock.now().getTime() + afterMs) }),
+        },
+      ),
+    )
+
+  /** Only the bucket failed: the archive can still be downloaded, and says what went wrong. */
+  function keepWithoutBucket(exportId: string, problem: string): Promise<boolean> {
+    return db.work(async (tx) => {
+      const job = await lockExport(tx, exportId)
+      if (job?.status !== 'ready') return false
+      await updateExport(tx, exportId, { problem, ...(await leaveBucket(tx, job)) })
+      return true
+    })
+  }
+
+  /** Forgets how to enter the bucket; when an upload is open there, not before a job has ended it. */
+  async function leaveBucket(tx: Tx, job: ExportRow): Promise<Partial<ExportRow>> {
+    if (job.upload_id === null || job.bucket_secret_sealed === null) return { bucket_secret_sealed: null }
+    await jobs.enqueue(tx, 'portability.abandon', { exportId: job.id }, { maxAttempts: JOB_ATTEMPTS })
+    return {}
+  }
 
   /** Whoever works on an export in this process: a job, or an operator who waits for it. */
   const working = new Map<string, Promise<boolean>>()
@@ -211,7 +251,7 @@ export function createPortability(deps: PortabilityDeps) {
       const objects = await generatedObjects(tx, exportId)
       if (objects.length > 0) await storage.destroy(tx, objects, `export-${status}`)
       await deleteContents(tx, exportId)
-      await updateExport(tx, exportId, { status, problem, bucket_secret_sealed: null })
+      await updateExport(tx, exportId, { status, problem, ...(await leaveBucket(tx, job)) })
       await audit.record(tx, {
         tenantId: job.tenant_id,
         caller: by,

@@ -27,6 +27,11 @@ export class ExportEnded extends Error {
   override readonly name = 'ExportEnded'
 }
 
+/** Another process writes at this export: what was done here is not part of it. */
+export class ExportMoved extends Error {
+  override readonly name = 'ExportMoved'
+}
+
 export interface WriterDeps {
   db: Db
   storage: Pick<Storage, 'record'>
@@ -81,7 +86,7 @@ export async function openWriter({ db, storage, archive }: WriterDeps, opened: E
     /**
      * Adds entries, with the objects that were made for them and what else `also` does, in one transaction. When
      * reading fails nothing is added, and the writer can go on.
-     * @throws ExportEnded
+     * @throws ExportEnded, ExportMoved
      */
     async add(
       entries: readonly NewEntry[],
@@ -109,6 +114,8 @@ export async function openWriter({ db, storage, archive }: WriterDeps, opened: E
           const current = await lockExport(tx, job.id)
           if (current === undefined || current.status !== job.status)
             throw new ExportEnded(current?.status ?? 'gone')
+          if (current.entry_count !== job.entry_count || current.size_bytes !== job.size_bytes)
+            throw new ExportMoved(`${current.entry_count} entries instead of ${job.entry_count}`)
           await storage.record(tx, stored)
           await insertEntries(tx, rows)
           await insertParts(
@@ -129,7 +136,8 @@ export async function openWriter({ db, storage, archive }: WriterDeps, opened: E
         return rows
       } catch (error) {
         // The hasher has eaten what was never recorded.
-        if (!(error instanceof ExportEnded)) parts = await archive.resumeParts(job)
+        if (!(error instanceof ExportEnded || error instanceof ExportMoved))
+          parts = await archive.resumeParts(job)
         throw error
       }
     },
