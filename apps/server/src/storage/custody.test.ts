@@ -13,6 +13,7 @@ import { diskBroken, diskFull, type FaultyDisk, faultyDisk } from './faulty-disk
 import { createFolderDomain } from './folder-domain.ts'
 import { createMemoryCatalogue, type MemoryTx } from './memory-catalogue.ts'
 import { nodeDisk } from './node-disk.ts'
+import { createStorageCommands } from './operator.ts'
 import type { Timers } from './timers.ts'
 
 const hour = 60 * 60_000
@@ -488,6 +489,29 @@ describe('a lost site', () => {
     for (const one of [...before, ...during]) expect(await good(one.id), one.id).toEqual(names)
     const passes = await storage.scrub({ fresh: true })
     expect(passes.map((pass) => pass.bad)).toEqual([0, 0, 0, 0, 0, 0])
+  })
+})
+
+describe('what operators ask', () => {
+  test('fsck is not clean while a disk is full and what belongs there cannot be made', async () => {
+    disk.before = (operation, path) => {
+      if (operation === 'write' && path.includes('primary-2'))
+        throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
+    }
+    const one = await storage.put({
+      tenantId: randomUUID(),
+      scopeId: randomUUID(),
+      class: 'signed',
+      content: randomBytes(100),
+    })
+    await catalogue.transact((tx) => storage.record(tx, one))
+    const commands = createStorageCommands({ storage: storage as never, clock })
+    const call = { report: () => undefined, signal: new AbortController().signal }
+    await storage.repairDue({ hasten: true })
+    // Tried in vain a moment ago, it is not due again for a minute.
+    expect(await commands.fsck({}, call)).toMatchObject({ clean: false, waiting: { repairs: 1 } })
+    disk.before = () => undefined
+    expect(await commands.fsck({}, call)).toMatchObject({ clean: true, waiting: { repairs: 0 } })
   })
 })
 

@@ -72,8 +72,9 @@ export function createStorageCommands({ storage, clock }: { storage: StorageCore
         signal,
         onDomain: ({ findings: _, ...inventory }) => report(inventory),
       })
-      // What the walk marked is on order by now, and made again as far as it can be.
-      await storage.repairDue()
+      // What the walk marked is on order by now, and made again as far as it can be; what was tried in vain before is
+      // tried once more: a full disk is for people to see.
+      const { failed } = await storage.repairDue({ hasten: true })
       const known = await domains()
       const devices = (site: string) =>
         new Set(known.filter((one) => one.site === site).map((one) => one.deviceId ?? one.name)).size
@@ -81,6 +82,7 @@ export function createStorageCommands({ storage, clock }: { storage: StorageCore
       return {
         clean:
           !isSerious &&
+          failed === 0 &&
           summary.unanswered.length === 0 &&
           summary.inventories.every(({ bad, undead }) => bad === 0 && undead === 0) &&
           known.every((domain) => domain.state === 'ready'),
