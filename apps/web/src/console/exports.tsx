@@ -4,9 +4,10 @@ import { useState } from 'react'
 import { call } from '../api/client.ts'
 import { CodeField } from '../design/code-field.tsx'
 import { Button } from '../design/controls.tsx'
+import { Icon, type IconName } from '../design/icons.tsx'
 import { Bones, Empty, Note, ProblemNote } from '../design/notices.tsx'
 import { Sheet } from '../design/sheet.tsx'
-import { formatRelative, formatSize, formatTime } from '../words/dates.ts'
+import { formatSize, formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
 import { PageHead, useIdentity } from './page.tsx'
 
@@ -19,7 +20,18 @@ interface DataExport {
   counts: { files: number; contracts: number } | null
   progress: { items: number; settled: number }
   sizeBytes: number
-  bucket: { bucket: string } | null
+  bucket: { bucket: string; deliveredAt: string | null } | null
+  problem: string | null
+}
+
+const looks: Record<DataExport['status'], { tone: string; icon: IconName }> = {
+  queued: { tone: 'wait', icon: 'clock' },
+  collecting: { tone: 'wait', icon: 'clock' },
+  ready: { tone: 'good', icon: 'check' },
+  failed: { tone: 'bad', icon: 'cross' },
+  canceled: { tone: '', icon: 'minus' },
+  expired: { tone: '', icon: 'clock' },
+  voided: { tone: '', icon: 'minus' },
 }
 
 const ASK_MS = 3000
@@ -78,47 +90,105 @@ export function ExportsPage() {
 }
 
 function ExportCard({ one, onChanged }: { one: DataExport; onChanged(): void }) {
-  const { t, language } = useWords()
+  const { t } = useWords()
+  const [ending, setEnding] = useState(false)
   const cancel = useMutation({
     mutationFn: () => call<DataExport>('POST', `/exports/${one.id}/cancel`),
-    onSuccess: onChanged,
+    onSuccess: () => {
+      setEnding(false)
+      onChanged()
+    },
   })
   const living = isRunning(one) || one.status === 'ready'
+  const { tone, icon } = looks[one.status]
+  const content = [
+    one.counts && t('exportsCounts', { contracts: one.counts.contracts, files: one.counts.files }),
+    one.status === 'ready' && formatSize(one.sizeBytes),
+  ].filter((part) => part)
   return (
-    <section className="card stack">
-      <dl className="facts">
-        <dt>{t(`export_${one.status}`)}</dt>
-        <dd>{formatTime(one.createdAt)}</dd>
-      </dl>
-      <p className="muted">
-        {[
-          one.snapshotAt === null ? null : t('exportsAsOf', { when: formatTime(one.snapshotAt) }),
-          isRunning(one) && one.progress.items > 0 ? t('exportsProgress', one.progress) : null,
-          one.counts === null
-            ? null
-            : t('exportsCounts', { contracts: one.counts.contracts, files: one.counts.files }),
-          one.status === 'ready' ? formatSize(one.sizeBytes) : null,
-          one.bucket === null ? null : t('exportsBucket', { bucket: one.bucket.bucket }),
-          one.status === 'ready' && one.expiresAt !== null
-            ? t('exportsUntil', { when: formatRelative(one.expiresAt, language) })
-            : null,
-        ]
-          .filter((part) => part !== null)
-          .join(' · ')}
-      </p>
-      {cancel.error && <ProblemNote error={cancel.error} />}
+    <section className="card stack" data-export={one.id}>
+      <div className="row apart">
+        <span className={`badge ${tone}`}>
+          <Icon name={icon} size={14} />
+          {t(`export_${one.status}`)}
+        </span>
+        <time className="muted small" dateTime={one.createdAt}>
+          {formatTime(one.createdAt)}
+        </time>
+      </div>
+      {isRunning(one) && (
+        <div className="stack tight">
+          <progress
+            aria-label={t('exportsHowFar')}
+            {...(one.progress.items > 0 ? { value: one.progress.settled, max: one.progress.items } : {})}
+          />
+          {one.progress.items > 0 && <p className="muted small">{t('exportsProgress', one.progress)}</p>}
+        </div>
+      )}
+      {(one.snapshotAt !== null || one.bucket !== null) && (
+        <dl className="facts">
+          {one.snapshotAt !== null && (
+            <>
+              <dt>{t('exportsAsOf')}</dt>
+              <dd>{formatTime(one.snapshotAt)}</dd>
+            </>
+          )}
+          {content.length > 0 && (
+            <>
+              <dt>{t('exportsContent')}</dt>
+              <dd>{content.join(' · ')}</dd>
+            </>
+          )}
+          {one.bucket !== null && (
+            <>
+              <dt>{t('exportsBucket')}</dt>
+              <dd>
+                {one.bucket.bucket}
+                {one.bucket.deliveredAt !== null && ` · ${formatTime(one.bucket.deliveredAt)}`}
+              </dd>
+            </>
+          )}
+          {one.status === 'ready' && one.expiresAt !== null && (
+            <>
+              <dt>{t('exportsUntil')}</dt>
+              <dd>{formatTime(one.expiresAt)}</dd>
+            </>
+          )}
+        </dl>
+      )}
+      {one.status === 'ready' && one.problem !== null && (
+        <Note tone="wait">{t('exportsBucketFailed', { problem: one.problem })}</Note>
+      )}
       {living && (
         <div className="row">
           {one.status === 'ready' && (
             // The browser's own download: it goes on where it broke off, and takes no memory.
             <a className="button primary" href={`/api/v1/exports/${one.id}/archive`} download>
+              <Icon name="download" size={18} />
               {t('exportsDownload')}
             </a>
           )}
-          <Button look="quiet" busy={cancel.isPending} onClick={() => cancel.mutate()}>
-            {t('exportsCancel')}
+          <Button
+            {...(one.status === 'ready' ? { look: 'quiet' as const } : {})}
+            onClick={() => setEnding(true)}
+          >
+            {t(one.status === 'ready' ? 'exportsDestroy' : 'exportsCancel')}
           </Button>
         </div>
+      )}
+      {ending && living && (
+        <Sheet
+          title={t(one.status === 'ready' ? 'exportsDestroy' : 'exportsCancel')}
+          onClose={() => setEnding(false)}
+          footer={
+            <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate()}>
+              {t(one.status === 'ready' ? 'exportsDestroy' : 'exportsCancel')}
+            </Button>
+          }
+        >
+          <p>{t('exportsEndingText')}</p>
+          {cancel.error && <ProblemNote error={cancel.error} />}
+        </Sheet>
       )}
     </section>
   )
