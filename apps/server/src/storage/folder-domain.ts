@@ -318,7 +318,9 @@ export function createFolderDomain(options: DomainOptions): Domain {
     },
     async readmit() {
       // The mark first: a crash in between leaves a disk that is refused, not one that is trusted.
-      if (await removeIfThere(disk, join(folder, quarantineMark))) await disk.syncFolder(folder)
+      await removeIfThere(disk, join(folder, quarantineMark))
+      // Also for a mark that is gone: whoever removed it may have died, or failed, before the fsync.
+      if (await isThere(disk, folder)) await disk.syncFolder(folder)
       const before = journal
       journal = openJournal()
       durable.clear()

@@ -351,3 +351,16 @@ test('seed 40: an fsync that fails in another hand takes back what was being app
   expect(await domain.remove(second.objectId, second.placement)).toBe('overwritten')
   await domain.close()
 })
+
+test('seed 1: a quarantine mark that is gone already has its removal synced before the readmission', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  await append(domain, randomBytes(10))
+  domain.quarantine('failed before')
+  // The mark was removed by one whose fsync failed.
+  const before = disk.counts.syncFolder
+  await domain.readmit()
+  expect(disk.counts.syncFolder).toBe(before + 1)
+  expect(domain.status().state).toBe('ready')
+  await domain.close()
+})
