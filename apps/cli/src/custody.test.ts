@@ -50,6 +50,9 @@ it('the operator sees the failure domains of the running server', async () => {
   expect(overview.domains.map(({ name }) => name)).toContain('recovery-3')
   expect(overview.findings).toEqual([])
   expect((await yinxin('custody')).stdout).toContain('primary-1')
+  const zh = (await yinxin('custody', '--lang', 'zh')).stdout
+  expect(zh).toMatch(/primary-1 +正常 /)
+  expect(zh).not.toMatch(/\b(ready|bad)\b/)
 })
 
 it('the report of now ends with 1 where the promise is not met, and says why in the language asked for', async () => {

@@ -109,7 +109,7 @@ function showOverview(overview: CustodyOverview, lang: Lang): string[] {
     say(lang, '存储目录', 'Failure domains'),
     ...domains.map(
       ({ name, state, deviceId, scatterWidth, lastScrub, reason }) =>
-        `  ${pad(name, 12)} ${pad(state, 12)} ${say(lang, '设备', 'device')} ${deviceId ?? '?'}, w = ${scatterWidth}, ${say(lang, '校验', 'scrub')} ${time(lastScrub?.finishedAt)}${lastScrub && lastScrub.bad > 0 ? ` (${lastScrub.bad} bad)` : ''}${reason === undefined ? '' : ` – ${reason}`}`,
+        `  ${pad(name, 12)} ${pad(state === 'ready' ? say(lang, '正常', 'ready') : say(lang, '已隔离', 'quarantined'), 12)} ${say(lang, '设备', 'device')} ${deviceId ?? '?'}, w = ${scatterWidth}, ${say(lang, '校验', 'scrub')} ${time(lastScrub?.finishedAt)}${lastScrub && lastScrub.bad > 0 ? ` (${say(lang, '坏', 'bad')} ${lastScrub.bad})` : ''}${reason === undefined ? '' : ` – ${reason}`}`,
     ),
     say(
       lang,
