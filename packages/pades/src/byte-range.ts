@@ -47,25 +47,36 @@ function isPlainHex(contents: PdfString): boolean {
 export type RangeDigest = (coverage: Coverage, algorithm: DigestAlgorithm) => Uint8Array
 
 /**
- * Digests covered ranges; the common prefix of many signatures is hashed once, as long as they are asked for
- * in the order of the file.
+ * Digests covered ranges, asked for in any order. What the signatures named beforehand have in common, the file up to
+ * each one's gap, is hashed once for each algorithm.
  */
-export function rangeDigester(input: PdfInput): RangeDigest {
+export function rangeDigester(input: PdfInput, expected: readonly Coverage[]): RangeDigest {
   const feed = (hash: RunningHash, from: number, to: number) => {
     if (input instanceof Uint8Array) hash.update(input.subarray(from, to))
     else eachPiece(input.source, from, Math.min(to, input.bytes.length), (piece) => hash.update(piece))
   }
-  const running = new Map<DigestAlgorithm, { hash: RunningHash; at: number }>()
-  return (coverage, algorithm) => {
-    let state = running.get(algorithm)
-    if (!state || state.at > coverage.gapFrom) {
-      state = { hash: startDigest(algorithm), at: 0 }
-      running.set(algorithm, state)
+  const stops = [...new Set(expected.map(({ gapFrom }) => gapFrom))].sort((a, b) => a - b)
+  const prefixesOf = (algorithm: DigestAlgorithm) => {
+    const hash = startDigest(algorithm)
+    let at = 0
+    return new Map(
+      stops.map((stop) => {
+        feed(hash, at, stop)
+        at = stop
+        return [stop, hash.copy()]
+      }),
+    )
+  }
+  const prefixes = new Map<DigestAlgorithm, ReadonlyMap<number, RunningHash>>()
+  return ({ gapFrom, gapTo, end }, algorithm) => {
+    const known = prefixes.get(algorithm) ?? prefixesOf(algorithm)
+    prefixes.set(algorithm, known)
+    let hash = known.get(gapFrom)?.copy()
+    if (hash === undefined) {
+      hash = startDigest(algorithm)
+      feed(hash, 0, gapFrom)
     }
-    feed(state.hash, state.at, coverage.gapFrom)
-    state.at = coverage.gapFrom
-    const hash = state.hash.copy()
-    feed(hash, coverage.gapTo, coverage.end)
+    feed(hash, gapTo, end)
     return hash.digest()
   }
 }

@@ -111,7 +111,8 @@ function verify(pdf: PdfInput, options: VerifyOptions): PdfVerification {
   const evidence = anchors && newest ? evidenceOf(readStore(newest.view)) : NO_EVIDENCE
   const trust: TrustOptions = { anchors, at: options.at, sm2, evidence }
   // 2. Judgement of each signature.
-  const digest = rangeDigester(pdf)
+  const covered = found.map((one) => coverageOf(one, file.bytes.length))
+  const digest = rangeDigester(pdf, covered)
   const pageOf = pageIndex(file, revisions)
   const reach = found.length > 0 ? reachOf(revisions) : []
   const context: Context = {
