@@ -58,12 +58,15 @@ export const archiveOf = (backup: Pick<StoredBackup, 'folder'>) => join(backup.f
 export async function listBackups(folders: readonly ArchiveFolder[]): Promise<StoredBackup[]> {
   const found: StoredBackup[] = []
   for (const { site, folder } of folders) {
-    for (const name of (await readdir(baseFolder(folder)).catch(() => [])).toSorted()) {
+    const here: StoredBackup[] = []
+    for (const name of await readdir(baseFolder(folder)).catch(() => [])) {
       const path = join(baseFolder(folder), name)
       const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => undefined)
       if (text === undefined || name.startsWith('partial-')) continue
-      found.push({ site, folder: path, manifest: manifestSchema.parse(JSON.parse(text)) })
+      here.push({ site, folder: path, manifest: manifestSchema.parse(JSON.parse(text)) })
     }
+    // By their moments: names tell whole seconds, in which there may be two.
+    found.push(...here.toSorted((a, b) => Date.parse(a.manifest.beganAt) - Date.parse(b.manifest.beganAt)))
   }
   return found
 }
