@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pg from 'pg'
@@ -189,6 +189,24 @@ describe('backups and the log archive', () => {
       const names = (await readdir(walFolder(folder))).filter((name) => /^[0-9A-F]{24}\.zst$/.test(name))
       expect(names.every((name) => name >= second.startWal)).toBe(true)
     }
+  })
+
+  it('are listed by their moments where two began within one second', async () => {
+    const { folders, backup } = await installation()
+    const real = await backup()
+    const base = join(folders[0]!.folder, 'base')
+    await rm(join(base, real.id), { recursive: true })
+    // The second has the name that sorts first.
+    for (const [id, ms] of [
+      ['20261124T100000Z-zzzz', '100'],
+      ['20261124T100000Z-aaaa', '900'],
+    ] as const) {
+      await mkdir(join(base, id))
+      const manifest = { ...real, id, beganAt: `2026-11-24T10:00:00.${ms}Z` }
+      await writeFile(join(base, id, 'manifest.json'), JSON.stringify(manifest))
+    }
+    const listed = await listBackups(folders.slice(0, 1))
+    expect(listed.map(({ manifest }) => manifest.id.slice(-4))).toEqual(['zzzz', 'aaaa'])
   })
 
   it('are named while they are from before a moment, as is a site that has none from after it', async () => {
