@@ -1,9 +1,10 @@
 /**
  * Algorithm tables. A new algorithm (Ed448) is one more line here and one more branch in `crypto.ts`.
  */
-import { enter, finish, next, peek, readOid, readSmallInteger, take, takeOptional } from './der-read.ts'
+import { equalBytes } from './bytes.ts'
 import type { DerElement } from './der-read.ts'
-import { encode, explicit, integer, nullValue, oid, sequence } from './der-write.ts'
+import { enter, finish, next, peek, readOid, readSmallInteger, take, takeOptional } from './der-read.ts'
+import { type Der, encode, explicit, integer, nullValue, oid, sequence } from './der-write.ts'
 import { OID } from './oids.ts'
 
 /** Digests that can be verified; only SM3 and the SHA-2 ones from 256 bits are written. */
@@ -59,12 +60,26 @@ export type SignatureAlgorithm =
   | 'ed25519'
   | 'sm2-sm3'
 
-const sha256WithNull = sequence(oid(digests.sha256.oid), nullValue)
-const pssSha256 = sequence(
-  explicit(0, sha256WithNull),
-  explicit(1, sequence(oid(OID.mgf1), sha256WithNull)),
-  explicit(2, integer(32)),
-)
+/** RSASSA-PSS-params with MGF1 over the same digest (RFC 4055 §3.1): what is a default is absent, as DER demands. */
+function pssParameters(algorithm: DigestAlgorithm, saltLength: number, withNull: boolean): Der {
+  const identifier = sequence(oid(digests[algorithm].oid), ...(withNull ? [nullValue] : []))
+  return sequence(
+    ...(algorithm === 'sha1'
+      ? []
+      : [explicit(0, identifier), explicit(1, sequence(oid(OID.mgf1), identifier))]),
+    ...(saltLength === 20 ? [] : [explicit(2, integer(saltLength))]),
+  )
+}
+
+/** Whether the AlgorithmIdentifier of a key for PSS has no parameters, or plain ones in the one encoding they have. */
+export function isPlainPssIdentifier(identifier: Uint8Array, scheme: SignatureScheme | undefined): boolean {
+  if (scheme === undefined) return equalBytes(encode(sequence(oid(OID.rsaPss))), identifier)
+  const { kind, digest, saltLength = 20 } = scheme
+  if (kind !== 'rsa-pss' || digest === undefined) return false
+  return [true, false].some((withNull) =>
+    equalBytes(encode(sequence(oid(OID.rsaPss), pssParameters(digest, saltLength, withNull))), identifier),
+  )
+}
 
 /** SM2 with SM3, parameters absent (GM/T 0006; RFC 8998 §3.2). */
 const sm2WithSm3 = '1.2.156.10197.1.501'
@@ -73,7 +88,7 @@ const signatureIdentifiers: Record<SignatureAlgorithm, Uint8Array> = {
   'ecdsa-p256-sha256': encode(sequence(oid('1.2.840.10045.4.3.2'))),
   'ecdsa-p384-sha384': encode(sequence(oid('1.2.840.10045.4.3.3'))),
   'rsa-pkcs1-sha256': encode(sequence(oid('1.2.840.113549.1.1.11'), nullValue)),
-  'rsa-pss-sha256': encode(sequence(oid(OID.rsaPss), pssSha256)),
+  'rsa-pss-sha256': encode(sequence(oid(OID.rsaPss), pssParameters('sha256', 32, true))),
   ed25519: encode(sequence(oid(OID.ed25519))),
   'sm2-sm3': encode(sequence(oid(sm2WithSm3))),
 }

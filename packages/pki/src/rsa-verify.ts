@@ -2,10 +2,18 @@
  * RSA verification with BigInt (RFC 8017), for places without a cryptography library. It works on public numbers
  * only, so that its time may depend on them. The bounds on keys are those of OpenSSL, so that no key takes for ever.
  */
-import { type DigestAlgorithm, digestIdentifier, digestLength, readSignatureScheme } from './algorithms.ts'
+import {
+  type DigestAlgorithm,
+  digestIdentifier,
+  digestLength,
+  isPlainPssIdentifier,
+  readAlgorithmOid,
+  readSignatureScheme,
+} from './algorithms.ts'
 import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
-import { enter, finish, integerBytes, peek, readOnly, take } from './der-read.ts'
+import { atEnd, encodingOf, enter, finish, integerBytes, readOnly, take } from './der-read.ts'
 import { element, encode, nullValue, octetString, sequence } from './der-write.ts'
+import { PkiError } from './errors.ts'
 import { publicKeyBits } from './extensions.ts'
 import { OID } from './oids.ts'
 
@@ -108,18 +116,22 @@ function mgf1(
   return concatBytes(blocks).subarray(0, length)
 }
 
-/** A key that is for PSS alone may fix the digest and the shortest salt (RFC 4055 §3.3). */
+/**
+ * A key that is for PSS alone may fix the digest and the shortest salt (RFC 4055 §3.3).
+ * @throws PkiError `unsupported` for parameters in another encoding than their own, which another reader may refuse
+ */
 function permits(
   spki: Uint8Array,
   { algorithm, saltLength }: { readonly algorithm: DigestAlgorithm; readonly saltLength: number },
 ): boolean {
   const identifier = take(enter(readOnly(spki, 0x30, 'public key')), 0x30, 'an algorithm')
+  if (readAlgorithmOid(identifier) !== OID.rsaPss) return true
   const cursor = enter(identifier)
   take(cursor, 0x06, 'an algorithm')
-  if (peek(cursor) !== 0x30) return true
-  const bound = readSignatureScheme(identifier)
-  if (bound.oid !== OID.rsaPss) return true
-  return bound.digest === algorithm && saltLength >= (bound.saltLength ?? 0)
+  const bound = atEnd(cursor) ? undefined : readSignatureScheme(identifier)
+  if (!isPlainPssIdentifier(encodingOf(identifier), bound))
+    throw new PkiError('unsupported', 'the key for PSS has parameters in an unusual form')
+  return bound === undefined || (bound.digest === algorithm && saltLength >= (bound.saltLength ?? 0))
 }
 
 /** @throws PkiError on bytes that are no RSA key */

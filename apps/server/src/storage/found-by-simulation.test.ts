@@ -338,15 +338,17 @@ test('seed 40: an fsync that fails in another hand takes back what was being app
     if (syncs === 3) throw Object.assign(new Error('EIO'), { code: 'EIO' })
     await new Promise<void>((resolve) => held.push(resolve))
   }
-  const appending = append(domain, randomBytes(300))
-  const overwriting = domain.remove(first.objectId, first.placement)
+  // Awaited from the beginning: they are refused in the moment that the third fails.
+  const appending = expect(append(domain, randomBytes(300))).rejects.toThrow('an fsync failed')
+  const overwriting = expect(domain.remove(first.objectId, first.placement)).rejects.toThrow(
+    'an fsync failed',
+  )
   await expect.poll(() => held.length).toBe(2)
   const failing = domain.remove(second.objectId, second.placement)
   await expect(failing).rejects.toThrow('EIO')
   disk.before = () => undefined
   for (const go of held) go()
-  await expect(appending).rejects.toThrow('an fsync failed')
-  await expect(overwriting).rejects.toThrow('an fsync failed')
+  await Promise.all([appending, overwriting])
   // Asked again, it is overwritten anew, and nothing failed meanwhile.
   expect(await domain.remove(second.objectId, second.placement)).toBe('overwritten')
   await domain.close()
