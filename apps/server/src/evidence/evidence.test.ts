@@ -8,8 +8,11 @@ import {
   leafHash,
   openCheckpoint,
   parseEvent,
+  parseTlogProof,
+  parseVkey,
   verifyChain,
   verifyInclusion,
+  verifyTlogProof,
 } from '@yinxin/evidence'
 import { sql } from 'kysely'
 import pg from 'pg'
@@ -219,6 +222,24 @@ describe('the evidence room', () => {
       }>`select count(*) as leaves, max(log_index) as top from log_leaf`.execute(tx),
     )
     expect(rows[0]?.leaves).toBe((rows[0]?.top ?? 0) + 1)
+  })
+
+  it('proves what the platform itself says, before and after it entered the log, and nothing that it never said', async () => {
+    const subjectId = randomUUID()
+    const entry = Buffer.from('{"type":"report.test"}')
+    await expect(evidence.proveEntry(subjectId, entry)).rejects.toMatchObject({ code: 'evidence_not_ready' })
+    await db.work((tx) => evidence.enter(tx, subjectId, entry))
+    const key = parseVkey(evidence.log.vkey)
+    for (const carried of [false, true, false]) {
+      const text = await evidence.proveEntry(subjectId, entry, { carried })
+      verifyTlogProof(parseTlogProof(text), entry, [key])
+      const { extra } = parseTlogProof(text)
+      expect(extra && Buffer.from(extra)).toEqual(carried ? entry : undefined)
+    }
+    // The subject is part of what is asked: an entry of another one proves nothing here.
+    await expect(evidence.proveEntry(randomUUID(), entry)).rejects.toMatchObject({
+      code: 'evidence_not_ready',
+    })
   })
 
   it('refuses change of chain and log in the database itself', async () => {

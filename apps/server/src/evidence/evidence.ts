@@ -10,7 +10,6 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import { type AdoptedChain, adoptChain } from './adoption.ts'
-import { createAttest } from './attest.ts'
 import { createBundles } from './bundle.ts'
 import {
   claimOpenOpenings,
@@ -23,12 +22,12 @@ import {
   replaceOpening,
 } from './chain-store.ts'
 import { commitPersonal, type OpenEvent } from './commitments.ts'
+import { createEntries } from './entries.ts'
 import { refuse } from './errors.ts'
 import { createLog } from './log.ts'
 import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
-import { enqueueEntry, latestCheckpoint, leafIndexes } from './log-store.ts'
-import { createEntryProofs } from './entry-proofs.ts'
+import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
 export type { BundleRequest } from './bundle.ts'
 export { expectAppend } from './chain-store.ts'
@@ -162,16 +161,8 @@ export async function createEvidence(deps: EvidenceDeps) {
 
     sealOlder,
 
-    /**
-     * Queues an entry of the platform itself, such as a report, in the transaction that makes it true; `subjectId` names
-     * it. Its proof is asked for afterwards, by whoever has the entry.
-     */
-    async enter(tx: Tx, subjectId: string, entry: Uint8Array): Promise<void> {
-      await enqueueEntry(tx, subjectId, entry)
-    },
-
-    /** The `.tlog-proof` of such an entry, which enters the log at the latest now. @throws `evidence_not_ready` */
-    proveEntry: createEntryProofs({ db: deps.db, log }),
+    // What the platform itself says: entered with the change it tells of, proven afterwards.
+    ...createEntries({ db: deps.db, log }),
 
     /** Deletes the openings of a destroyed contract (worker role); its chain stays, content-free. */
     forget: deleteDisclosures,
@@ -191,8 +182,6 @@ export async function createEvidence(deps: EvidenceDeps) {
         return { entry: row.entry, proof: encodeTlogProof({ index, hashes, checkpoint: checkpoint.note }) }
       })
     },
-
-    attest: createAttest({ db: deps.db, log }),
 
     /** Keeps the verified chain of a contract that was signed elsewhere; its log is another one (worker role). */
     adopt: (tx: Tx, chain: AdoptedChain): Promise<void> => adoptChain(deps.kms, tx, chain),

@@ -61,7 +61,7 @@ export interface CollectDeps {
   archive: Archive
   ca: Pick<Ca, 'anchors'>
   timestamps: Pick<Timestamps, 'stamp'>
-  evidence: Pick<Evidence, 'log' | 'attest'>
+  evidence: Pick<Evidence, 'log' | 'enter' | 'proveEntry'>
   seals: Pick<Seals, 'pictureOf'>
   evidencePackage: EvidenceSource
   environment: () => { mode: string; developmentCa: boolean; simulators: string[] }
@@ -260,7 +260,8 @@ export function createCollector(deps: CollectDeps) {
     const { token } = await deps.timestamps.stamp(Buffer.from(manifestSha256, 'hex'))
     const stamp = buildTimestampResponse({ token })
     const leaf = exportLeafBytes(manifest, manifestSha256, createHash('sha256').update(stamp).digest('hex'))
-    const proof = await deps.evidence.attest(job.id, leaf)
+    await db.work((tx) => deps.evidence.enter(tx, job.id, leaf))
+    const proof = await deps.evidence.proveEntry(job.id, leaf, { carried: true })
     const stored: StoredObject[] = [list]
     const entries: NewEntry[] = [{ path: EXPORT_ENTRIES, role: 'index', pieces: [pieceOf(list)] }]
     for (const [path, content] of [
