@@ -81,7 +81,7 @@ export async function requireWhole(stage: Stage): Promise<void> {
   const unlike = different.find((one) => one.bad + one.adopted + one.undead + one.orphans + one.differing > 0)
   if (unlike !== undefined) throw new Broken(`the inventory differs: ${JSON.stringify(unlike)}`)
   if (waiting.repairs + waiting.removals > 0) {
-    const pending = await pendingRemovals(stage)
+    const pending = [...(await pendingRepairs(stage)), ...(await pendingRemovals(stage))]
     throw new Broken(`still waiting: ${JSON.stringify(waiting)} ${JSON.stringify(pending)}`)
   }
   // 4. And all of it is on the media, not in some cache.
@@ -93,6 +93,21 @@ export async function requireWhole(stage: Stage): Promise<void> {
     if (object.id !== undefined && object.state !== 'refused')
       await must(stage, `reading ${object.id}`, readObject(stage, object, 'stream'))
   }
+}
+
+/** For the report: what is still ordered, and for when. */
+async function pendingRepairs(stage: Stage) {
+  const pending = []
+  for (const { objectId, domain, attempts } of await stage.tables.claimRepairs(
+    new Date(8e15),
+    new Date(8e15),
+    5,
+    {},
+  )) {
+    const replicas = (await stage.tables.findObject(objectId))?.replicas.map((one) => one.domain)
+    pending.push({ objectId, domain, attempts, replicas })
+  }
+  return pending
 }
 
 async function pendingRemovals(stage: Stage) {

@@ -178,6 +178,18 @@ describe.each([
     expect((await catalogue.findObject(one.id))?.replicas).toContainEqual(anew)
   })
 
+  test('an order for a domain whose replica is good ends when a second copy comes', async () => {
+    const one = await recorded()
+    const before = await catalogue.repairsWaiting()
+    await catalogue.orderReplicas([{ objectId: one.id, domain: names[0]!, dueAt: time(1) }], time(1))
+    expect(await catalogue.repairsWaiting()).toBe(before + 1)
+    expect(
+      await catalogue.putReplica(one.id, placement(names[0]!, 'journal/y.seg'), time(2), 'repaired'),
+    ).toBe('surplus')
+    expect(await catalogue.repairsWaiting()).toBe(before)
+    expect((await catalogue.findObject(one.id))?.replicas).toEqual(one.replicas)
+  })
+
   test('a second good copy in a domain is surplus, the same one again is not', async () => {
     const one = await recorded()
     const second = placement('primary-1', 'journal/second.seg', 16)

@@ -28,6 +28,8 @@ export function createFolderDomain(options: DomainOptions): Domain {
   const durable = new Set<string>()
   let quarantined: string | undefined
   let failedSyncs = 0
+  let readmissions = 0
+  let marking: Promise<void> = Promise.resolve()
   let deviceId: string | undefined
   let journal = openJournal()
   let examined: Promise<DomainStatus> | undefined
@@ -57,8 +59,10 @@ export function createFolderDomain(options: DomainOptions): Domain {
 
   async function examine(): Promise<DomainStatus> {
     deviceId = await deviceBelow(disk, folder)
+    const before = readmissions
     const mark = await readMark()
-    if (mark !== undefined && quarantined === undefined) {
+    // One that was read while a readmission took it away says nothing any more.
+    if (mark !== undefined && quarantined === undefined && readmissions === before) {
       quarantined = mark
       options.onQuarantine(status())
     }
@@ -84,8 +88,12 @@ export function createFolderDomain(options: DomainOptions): Domain {
     if (quarantined !== undefined) return
     quarantined = messageOf(error)
     options.onQuarantine(status())
-    // As far as this disk still takes it; whoever listens keeps the mark elsewhere too.
-    void writeMark(quarantined).catch(() => undefined)
+    mark(quarantined)
+  }
+
+  /** As far as this disk still takes it; whoever listens keeps the mark elsewhere too. */
+  function mark(reason: string) {
+    marking = marking.then(() => writeMark(reason)).catch(() => undefined)
   }
 
   async function writeMark(reason: string): Promise<void> {
@@ -317,10 +325,19 @@ export function createFolderDomain(options: DomainOptions): Domain {
       quarantined ??= reason
     },
     async readmit() {
+      const failures = failedSyncs
+      // A mark that is still on its way would arrive after its removal.
+      await marking
       // The mark first: a crash in between leaves a disk that is refused, not one that is trusted.
       await removeIfThere(disk, join(folder, quarantineMark))
       // Also for a mark that is gone: whoever removed it may have died, or failed, before the fsync.
       if (await isThere(disk, folder)) await disk.syncFolder(folder)
+      if (failedSyncs !== failures) {
+        // Whoever failed found the quarantine standing and left it at that.
+        mark(quarantined ?? 'an fsync failed during its readmission')
+        throw new Error(`an fsync failed in the failure domain ${name} during its readmission`)
+      }
+      readmissions += 1
       const before = journal
       journal = openJournal()
       durable.clear()

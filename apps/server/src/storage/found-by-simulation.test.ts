@@ -9,13 +9,14 @@ import { newId } from '#src/ids.ts'
 import type { StoredObject } from './catalogue.ts'
 import { createCounters } from './counters.ts'
 import type { Disk } from './disk.ts'
-import type { Domain, ListedReplica } from './domain.ts'
+import type { Domain, ListedReplica, Placement } from './domain.ts'
 import { faultyDisk } from './faulty-disk.ts'
 import { createFolderDomain } from './folder-domain.ts'
 import { createInventory } from './inventory.ts'
 import { recordHeaderBytes } from './journal-record.ts'
 import { createMemoryCatalogue } from './memory-catalogue.ts'
 import { nodeDisk } from './node-disk.ts'
+import { createQuarantines } from './quarantines.ts'
 import { createRepair } from './repair.ts'
 import { createReplicaSet } from './replica-set.ts'
 import { systemTimers } from './timers.ts'
@@ -160,14 +161,18 @@ async function withBadReplica() {
     placement,
     net,
     replicas: async () => (await catalogue.findObject(objectId))?.replicas ?? [],
-    repairOver: (asked: typeof catalogue = catalogue) =>
+    repairOver: (
+      asked: typeof catalogue = catalogue,
+      withdraw: (objectId: string, placement: Placement) => Promise<void> = () =>
+        Promise.reject(new Error('there is no second copy here')),
+    ) =>
       createRepair({
         catalogue: asked,
         clock,
         log: { warn: () => undefined } as never,
         replicas: createReplicaSet([away, other], { timers: systemTimers, timeoutMs: 5_000, lingerMs: 0 }),
         discard: () => Promise.reject(new Error('nothing is destroyed here')),
-        withdraw: () => Promise.reject(new Error('there is no second copy here')),
+        withdraw,
         whileWriting: (_, work) => work(),
         onRepaired: () => undefined,
       }),
@@ -365,4 +370,105 @@ test('seed 1: a quarantine mark that is gone already has its removal synced befo
   expect(disk.counts.syncFolder).toBe(before + 1)
   expect(domain.status().state).toBe('ready')
   await domain.close()
+})
+
+test('seed 40, step 1481: a quarantine mark on its way to the disk does not arrive after the readmission', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  await append(domain, randomBytes(10))
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  disk.before = (operation, path) => {
+    if (operation === 'sync') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    if (operation === 'create' && path.endsWith('QUARANTINED')) return held
+    return undefined
+  }
+  await expect(append(domain, randomBytes(10))).rejects.toThrow('EIO')
+  const readmission = domain.readmit()
+  // Time enough for a readmission that does not wait for the mark.
+  await nodeDisk.sizeOf(join(folder, 'QUARANTINED')).catch(() => undefined)
+  await new Promise((resolve) => setImmediate(resolve))
+  letGo()
+  await readmission
+  expect(domain.status().state).toBe('ready')
+  expect((await openDomain().examine()).state).toBe('ready')
+  await domain.close()
+})
+
+test('an fsync that fails while its domain is readmitted keeps it in quarantine, with its mark', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const domain = openDomain(disk)
+  const { objectId, placement } = await append(domain, randomBytes(10))
+  domain.quarantine('failed before')
+  // The removal of a destroyed object goes on in quarantine, and meets the failure between mark and readmission.
+  disk.before = async (operation, path) => {
+    if (operation === 'sync') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    if (operation === 'syncFolder' && path === folder)
+      await expect(domain.remove(objectId, placement)).rejects.toThrow('EIO')
+  }
+  await expect(domain.readmit()).rejects.toThrow('during its readmission')
+  disk.before = () => undefined
+  expect(domain.status().state).toBe('quarantined')
+  await expect
+    .poll(() => readFile(join(folder, 'QUARANTINED'), 'utf8').catch(() => ''))
+    .toContain('failed before')
+  await domain.readmit()
+  expect(domain.status().state).toBe('ready')
+  await domain.close()
+})
+
+test('seed 40, step 1481: two comparisons with the record of quarantines at once do not readmit what just failed', async () => {
+  const domain = openDomain()
+  await append(domain, randomBytes(10))
+  const catalogue = createMemoryCatalogue()
+  const net = { letGo: () => {}, asked: 0 }
+  const slow = {
+    ...catalogue,
+    // The first answer is on its way while the second question overtakes it.
+    async quarantines() {
+      net.asked += 1
+      const answer = await catalogue.quarantines()
+      if (net.asked === 1)
+        await new Promise<void>((resolve) => {
+          net.letGo = resolve
+        })
+      return answer
+    },
+  }
+  const quarantines = createQuarantines({
+    catalogue: slow,
+    clock,
+    counters: createCounters(),
+    replicas: createReplicaSet([domain], { timers: systemTimers, timeoutMs: 5_000, lingerMs: 0 }),
+  })
+  const first = quarantines.agree()
+  await expect.poll(() => net.asked).toBe(1)
+  domain.quarantine('EIO: fsync')
+  const second = quarantines.agree()
+  await new Promise((resolve) => setImmediate(resolve))
+  net.letGo()
+  await Promise.all([first, second])
+  expect(domain.status().state).toBe('quarantined')
+  expect(await catalogue.quarantines()).toMatchObject([{ domain: 'primary-1', reason: 'EIO: fsync' }])
+  await domain.close()
+})
+
+test('seed 43: an order for a replica that came in the meantime ends with its first attempt', async () => {
+  const { placement, replicas, repairOver, catalogue, close } = await withBadReplica()
+  expect(await repairOver().repairDue()).toMatchObject({ repaired: 1 })
+  const [made] = await replicas()
+  expect(made).toMatchObject({ domain: 'primary-2' })
+  const objectId = (await all(openDomain()))[0]!.objectId
+  // Its only source is the first one, on record again; the order for the second was placed by one who did not see it.
+  await catalogue.putReplica(objectId, placement, clock.now(), 'late')
+  await catalogue.orderReplicas([{ objectId, domain: 'primary-2', dueAt: clock.now() }], clock.now())
+  const withdrawn: string[] = []
+  const repair = repairOver(catalogue, async (_, { domain }) => void withdrawn.push(domain))
+  expect(await repair.repairDue()).toEqual({ repaired: 1, failed: 0 })
+  expect(withdrawn).toEqual(['primary-2'])
+  expect(await catalogue.repairsWaiting()).toBe(0)
+  expect((await replicas()).find((one) => one.domain === 'primary-2')).toEqual(made)
+  await close()
 })

@@ -99,7 +99,11 @@ export function createMemoryCatalogue(): Catalogue<MemoryTx> {
     const row = replicasOf(objectId).get(placement.domain)
     const isOther =
       row?.placement.holder !== placement.holder || row.placement.position !== placement.position
-    if (row?.state === 'good' && isOther) return 'surplus'
+    if (row?.state === 'good' && isOther) {
+      // Ordered by one who had not seen it yet: the order would bring a second copy for ever.
+      fulfil(objectId, placement.domain, at)
+      return 'surplus'
+    }
     setReplica(objectId, placement, at)
     fulfil(objectId, placement.domain, at, how === 'repaired' ? placement.domain : undefined)
     return 'recorded'

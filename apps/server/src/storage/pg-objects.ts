@@ -115,7 +115,11 @@ export async function putReplica(
   if (known === undefined) return 'unknown'
   if (known.destroyed_at !== null) return 'destroyed'
   const isOther = known.holder !== placement.holder || known.position !== placement.position
-  if (known.state === 'good' && isOther) return 'surplus'
+  if (known.state === 'good' && isOther) {
+    // Ordered by one who had not seen it yet: the order would bring a second copy for ever.
+    await fulfil(tx, objectId, placement.domain, at)
+    return 'surplus'
+  }
   await t
     .insertInto('storage_replicas')
     .values(replicaRow(objectId, placement, at))

@@ -17,9 +17,19 @@ export function createQuarantines(deps: {
   /** Domains whose quarantine is on record as far as this process knows. */
   const recorded = new Set<string>()
   let opened: Promise<void> | undefined
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One after the other: a record that was read before another call wrote to it says nothing about what that one did. */
+  function inTurn<R>(work: () => Promise<R>): Promise<R> {
+    const mine = last.then(work)
+    last = mine.catch(() => undefined)
+    return mine
+  }
 
   /** Makes this process and the record agree: what failed here is recorded, what was readmitted there is taken back. */
-  async function agree(): Promise<void> {
+  const agree = () => inTurn(compare)
+
+  async function compare(): Promise<void> {
     const onRecord = new Map((await catalogue.quarantines()).map((one) => [one.domain, one.reason]))
     for (const domain of replicas.domains) {
       const { state, reason } = domain.status()
@@ -53,10 +63,11 @@ export function createQuarantines(deps: {
     isNews: () =>
       replicas.domains.some((one) => one.status().state === 'quarantined' && !recorded.has(one.name)),
     /** Takes writes again. */
-    async readmit(name: string): Promise<void> {
-      await replicas.domain(name)?.readmit()
-      await catalogue.readmit(name, clock.now())
-      recorded.delete(name)
-    },
+    readmit: (name: string): Promise<void> =>
+      inTurn(async () => {
+        await replicas.domain(name)?.readmit()
+        await catalogue.readmit(name, clock.now())
+        recorded.delete(name)
+      }),
   }
 }
