@@ -1,32 +1,66 @@
-/** Long trials: `npm run soak -- kill [--kills N]` kills the storage server under load, 50 times unless told otherwise. */
-import { mkdtemp, rm } from 'node:fs/promises'
+/**
+ * Long trials, 50 kills unless told otherwise: `npm run soak -- kill-app [--kills N]` kills the whole platform under
+ * load over its public API, with its own PostgreSQL; `npm run soak -- kill [--kills N]` the storage room alone.
+ */
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { removeInstallation } from '@yinxin/server'
 import { createTestDatabase, startTestCluster } from '../testing/database.ts'
 import { killUnderLoad } from '../testing/durability/killing.ts'
+import { isKept, killAppUnderLoad } from '../testing/durability/killing-app.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { kills: { type: 'string', default: '50' } },
 })
-if (positionals[0] !== 'kill') {
-  process.stderr.write('usage: npm run soak -- kill [--kills N]\n')
+const trials: Record<string, (root: string, kills: number) => Promise<boolean>> = {
+  kill: killStorage,
+  'kill-app': killApp,
+}
+const trial = trials[positionals[0] ?? '']
+if (trial === undefined) {
+  process.stderr.write(`usage: npm run soak -- ${Object.keys(trials).join('|')} [--kills N]\n`)
   process.exit(2)
 }
-const { cluster, stop } = await startTestCluster()
 const root = await mkdtemp(join(tmpdir(), 'yinxin-soak-'))
-const database = await createTestDatabase(cluster)
 try {
-  const report = await killUnderLoad({ root, database }, Number(values.kills), (one) => {
-    console.log(
-      `kill ${one.kills}: ${one.acknowledged} acknowledged, ${one.destroyed} destroyed, ${one.unanswered} without an answer, ${one.lost.length} lost, ${one.undead.length} readable after destruction, ${one.unclean.length} checks not clean`,
-    )
-  })
-  console.log(JSON.stringify(report))
-  process.exitCode = report.lost.length + report.undead.length + report.unclean.length === 0 ? 0 : 1
+  process.exitCode = (await trial(root, Number(values.kills))) ? 0 : 1
 } finally {
-  await database.drop()
-  await stop()
   await rm(root, { recursive: true, force: true })
+}
+
+async function killStorage(folder: string, kills: number): Promise<boolean> {
+  const { cluster, stop } = await startTestCluster()
+  const database = await createTestDatabase(cluster)
+  try {
+    const report = await killUnderLoad({ root: folder, database }, kills, (one) => {
+      console.log(
+        `kill ${one.kills}: ${one.acknowledged} acknowledged, ${one.destroyed} destroyed, ${one.unanswered} without an answer, ${one.lost.length} lost, ${one.undead.length} readable after destruction, ${one.unclean.length} checks not clean`,
+      )
+    })
+    console.log(JSON.stringify(report))
+    return report.lost.length + report.undead.length + report.unclean.length === 0
+  } finally {
+    await database.drop()
+    await stop()
+  }
+}
+
+async function killApp(folder: string, kills: number): Promise<boolean> {
+  // PostgreSQL, which does not run as root, must be able to pass.
+  await chmod(folder, 0o711)
+  const beganMs = performance.now()
+  try {
+    const report = await killAppUnderLoad(folder, kills, (one) => {
+      console.log(
+        `kill ${one.kills}, ${Math.round((performance.now() - beganMs) / 1000)} s: ${one.files} files, ${one.drafts} drafts, ${one.finished} signed, ${one.destroyed} destroyed, ${one.unanswered} without an answer, ${one.compared} compared, ${one.lost.length} lost, ${one.undead.length} readable after destruction, ${one.unclean.length} checks not clean, ${one.stuck.length} stuck, ${one.faults.length} errors, started in ${one.startMs.at(-1)} ms`,
+      )
+    })
+    console.log(JSON.stringify(report))
+    return isKept(report)
+  } finally {
+    await removeInstallation({ dataDir: join(folder, 'data'), keyDir: join(folder, 'keys') })
+  }
 }
