@@ -95,7 +95,13 @@ async function promote(args: string[], lang: Lang): Promise<number> {
   const acceptLoss = values['accept-loss'] === true
   const to = values.to === undefined ? {} : { to: values.to }
   const done = (await (values.stopped
-    ? operating(lang, () => promoteStopped(planDatabases(config)[cluster], { ...to, acceptLoss }))
+    ? operating(lang, () =>
+        promoteStopped(planDatabases(config)[cluster], {
+          ...to,
+          acceptLoss,
+          binDir: config.databaseCopies.binDir,
+        }),
+      )
     : askInstallation(lang, 'db-promote', { cluster, ...to, acceptLoss }, config))) as {
     from: string
     to: string

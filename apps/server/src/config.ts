@@ -65,6 +65,8 @@ export interface Config {
     folders: { dataDir: string; recoveryDir: string; keysDir: string; keysRecoveryDir: string }
     sync: { onLoss: 'wait' | 'degrade'; waitMs: number }
     backups: { everyMs: number; walEveryMs: number; keptDays: number; keysKeptDays: number }
+    /** The programs of another PostgreSQL than the embedded one. */
+    binDir: string | undefined
   }
   /** Folders of the failure domains by site; undefined places them in the data folder. */
   sites: { site: 'primary' | 'recovery'; folders: string[] }[] | undefined
@@ -244,6 +246,11 @@ export const settings = {
     secret: true,
     zh: '密钥数据库中执行迁移的登录名的地址；使用外部数据库时必填。',
     en: 'The keys database as the login that runs the migrations; needed with an outside database.',
+  },
+  YINXIN_POSTGRES_BIN_DIR: {
+    schema: text,
+    zh: '以该目录中的 initdb 与 postgres（15 至 18）代替内置 PostgreSQL，仍由平台启动与管理。',
+    en: 'Folder of an `initdb` and a `postgres` (15 to 18) that the platform starts and manages in place of the embedded ones.',
   },
   YINXIN_DB_COPIES: {
     schema: text
@@ -716,6 +723,7 @@ function readDatabaseCopies(value: Value, dataDir: string, problems: string[]): 
   const hourMs = 3_600_000
   return {
     counts: value('YINXIN_DB_COPIES'),
+    binDir: folder('YINXIN_POSTGRES_BIN_DIR'),
     folders: { dataDir, recoveryDir, keysDir, keysRecoveryDir },
     sync: {
       onLoss: value('YINXIN_DB_SYNC_LOSS'),

@@ -93,8 +93,9 @@ export async function runDrill({ config, clock, log, sample = SAMPLE }: DrillOpt
     // 1. Both databases, each from its own archive.
     const bring = async (cluster: ClusterName) => {
       const { archives } = plans[cluster]
-      report.restores.push(await restoreCluster({ cluster, archives, home: homes[cluster], durable: false }))
-      const postgres = await startPostgres({ dataDir: homes[cluster], existing: true, durable: false })
+      const how = { durable: false, binDir: config.databaseCopies.binDir }
+      report.restores.push(await restoreCluster({ cluster, archives, home: homes[cluster], ...how }))
+      const postgres = await startPostgres({ dataDir: homes[cluster], existing: true, ...how })
       running.push(postgres)
       return postgres
     }

@@ -19,6 +19,7 @@ export async function restoreInstallation(
   config: Config,
   { to, at, keysAt }: { to: string; at?: Date; keysAt?: Date },
 ): Promise<RestoredInstallation> {
+  const { binDir } = config.databaseCopies
   const from = planClusters(config.databaseCopies.folders, { primary: 1, recovery: 0 })
   const dataDir = join(to, 'data')
   const keysDir = join(to, 'data-keysdb')
@@ -36,12 +37,14 @@ export async function restoreInstallation(
       cluster: 'main',
       archives: from.main.archives,
       home: target.main.copies[0].home,
+      binDir,
       ...(at ? { at } : {}),
     }),
     await restoreCluster({
       cluster: 'keys',
       archives: from.keys.archives,
       home: target.keys.copies[0].home,
+      binDir,
       ...(keysAt ? { at: keysAt } : {}),
     }),
   ]
@@ -54,6 +57,7 @@ export async function restoreInstallation(
       YINXIN_DATA_DIR: dataDir,
       YINXIN_KEYS_DB_DIR: keysDir,
       YINXIN_KEY_DIR: config.keyDir,
+      ...(binDir === undefined ? {} : { YINXIN_POSTGRES_BIN_DIR: binDir }),
       ...(config.buckets === undefined
         ? { YINXIN_PRIMARY_SITE_DIRS: folders('primary'), YINXIN_RECOVERY_SITE_DIRS: folders('recovery') }
         : {}),

@@ -283,7 +283,13 @@ async function databaseOf(
   const restartDelayMs = options.restartDelayMs ?? 0
   const leftOver = 'a database left over by a killed server was taken over'
   if (options.durableDatabase === false) {
-    const postgres = await startPostgres({ dataDir: config.dataDir, durable: false, restartDelayMs, onEvent })
+    const postgres = await startPostgres({
+      dataDir: config.dataDir,
+      binDir: config.databaseCopies.binDir,
+      durable: false,
+      restartDelayMs,
+      onEvent,
+    })
     if (postgres.recovered) log.warn(leftOver)
     try {
       const urls = await provision(postgres)
@@ -293,8 +299,8 @@ async function databaseOf(
       throw error
     }
   }
-  const { counts, folders, sync } = config.databaseCopies
-  const databases = await startDatabases({ folders, counts, sync, clock, restartDelayMs, onEvent })
+  const { counts, folders, sync, binDir } = config.databaseCopies
+  const databases = await startDatabases({ folders, counts, sync, binDir, clock, restartDelayMs, onEvent })
   if (databases.recovered) log.warn(leftOver)
   if (databases.moved) log.warn(databases.moved, 'the keys database was moved into its own cluster')
   return {

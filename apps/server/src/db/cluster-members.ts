@@ -17,6 +17,8 @@ export interface ClusterOptions {
   clock: Clock
   sync: SyncPolicy
   durable?: boolean
+  /** As in `PostgresOptions`. */
+  binDir?: string | undefined
   restartDelayMs?: number
   /** Settings of every instance. */
   settings?: Record<string, string>

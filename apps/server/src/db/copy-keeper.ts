@@ -30,7 +30,7 @@ const LOOK_EVERY_MS = 1000
 
 export function createCopyKeeper(
   members: Members,
-  { durable = true, settings = {}, remakeAfterMs = 20_000 }: ClusterOptions,
+  { durable = true, binDir, settings = {}, remakeAfterMs = 20_000 }: ClusterOptions,
   confirmation: CommitConfirmation,
 ): CopyKeeper {
   /** What is being done to a copy now, in order: never two things at once. */
@@ -40,7 +40,7 @@ export function createCopyKeeper(
   const wakeUp = new AbortController()
 
   function depsOf(copy: CopyPlan): StandbyDeps {
-    return { copy, durable, settings, primary: () => members.main, onEvent: members.onEvent }
+    return { copy, durable, binDir, settings, primary: () => members.main, onEvent: members.onEvent }
   }
 
   /** One thing at a time per copy. */

@@ -30,6 +30,8 @@ export interface DatabasesOptions {
   sync: SyncPolicy
   clock: Clock
   durable?: boolean
+  /** The folder of `initdb` and `postgres`; the embedded ones unless given. */
+  binDir?: string | undefined
   restartDelayMs?: number
   remakeAfterMs?: number
   onEvent?: (event: string, detail: Record<string, unknown>) => void
@@ -78,6 +80,7 @@ export async function startDatabases(options: DatabasesOptions): Promise<Databas
   const more = {
     clock,
     sync,
+    binDir: options.binDir,
     ...(options.durable === undefined ? {} : { durable: options.durable }),
     ...(options.restartDelayMs === undefined ? {} : { restartDelayMs: options.restartDelayMs }),
     ...(options.remakeAfterMs === undefined ? {} : { remakeAfterMs: options.remakeAfterMs }),

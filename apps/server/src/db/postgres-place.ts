@@ -40,17 +40,34 @@ export interface PostgresPlace {
 }
 
 /** Finds, and prepares on first use, the place of the cluster that belongs to `dataDir`. */
-export async function findPlace(dataDir: string): Promise<PostgresPlace> {
+export async function findPlace(dataDir: string): Promise<Omit<PostgresPlace, 'binDir'>> {
   await mkdir(dataDir, { recursive: true })
-  const native = await packagedBinaries()
   if (process.getuid?.() !== 0) {
     const folder = join(dataDir, 'postgres')
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    return { user: undefined, binDir: join(native, 'bin'), folder }
+    return { user: undefined, folder }
   }
   const user = await unprivilegedUser()
-  const folder = await clusterFolder(await realpath(dataDir), user)
-  return { user, binDir: join(await reachableBinaries(native, user), 'bin'), folder }
+  return { user, folder: await clusterFolder(await realpath(dataDir), user) }
+}
+
+/** The programs that run there: those of the given folder, or the embedded ones. */
+export async function findBinaries(user: PostgresPlace['user'], given?: string): Promise<string> {
+  if (given === undefined) {
+    const native = await packagedBinaries()
+    return join(user === undefined ? native : await reachableBinaries(native, user), 'bin')
+  }
+  for (const program of ['initdb', 'postgres']) {
+    const path = join(given, program)
+    const isThere = user
+      ? await canUse(user, '-x', path)
+      : await access(path, constants.X_OK).then(
+          () => true,
+          () => false,
+        )
+    if (!isThere) throw new Error(`YINXIN_POSTGRES_BIN_DIR: ${path} is not there, or may not be run`)
+  }
+  return given
 }
 
 /**

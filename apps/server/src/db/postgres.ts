@@ -2,7 +2,7 @@
  * The embedded PostgreSQL as a managed child: created on first use, restarted when it dies, stopped with the
  * server, and taken over cleanly after the server itself was killed.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chown,
@@ -19,10 +19,16 @@ import {
 } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { freePort } from '#src/free-port.ts'
 import { newToken } from '#src/ids.ts'
-import { findPlace, type PostgresPlace } from './postgres-place.ts'
+import { findBinaries, findPlace, type PostgresPlace } from './postgres-place.ts'
+
+const run = promisify(execFile)
+
+/** The oldest that is tested. */
+const MAJOR_MIN = 15
 
 /** Held by the one server that owns the cluster; PostgreSQL frees it by itself when that server dies. */
 const OWNER_LOCK = 8_420_001
@@ -33,6 +39,8 @@ const LOG_SIZE_BYTES_MAX = 10_000_000
 
 export interface PostgresOptions {
   dataDir: string
+  /** The folder of `initdb` and `postgres`; the embedded ones unless given. */
+  binDir?: string | undefined
   /** Told about unexpected ends and restarts; nothing is printed. */
   onEvent?: (event: string, detail: Record<string, unknown>) => void
   /** False only for throw-away clusters of tests: nothing is synced to disk. */
@@ -73,7 +81,8 @@ export interface ManagedPostgres {
 
 /** Starts the cluster of `dataDir`; refuses when another live server owns it. */
 export async function startPostgres(options: PostgresOptions): Promise<ManagedPostgres> {
-  const place = await findPlace(options.dataDir)
+  const found = await findPlace(options.dataDir)
+  const place = { ...found, binDir: await findBinaries(found.user, options.binDir) }
   const data = join(place.folder, 'data')
   const exists = await hasCluster(data)
   if (!exists && (options.existing || options.standby?.())) {
@@ -257,9 +266,7 @@ async function initialise(place: PostgresPlace, data: string, password: string):
         `--pwfile=${passwordFile}`,
         '--auth=scram-sha-256',
         '--encoding=UTF8',
-        '--locale=C',
-        '--locale-provider=builtin',
-        '--builtin-locale=C.UTF-8',
+        ...(await localeArguments(place)),
       ],
       { ...place.user, cwd: place.folder, env: childEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] },
     )
@@ -277,6 +284,21 @@ async function initialise(place: PostgresPlace, data: string, password: string):
     await rm(passwordFile, { force: true })
     await rm(partial, { recursive: true, force: true })
   }
+}
+
+/** Order by code point and letters by Unicode: built in since 17, from the C library before. */
+async function localeArguments(place: PostgresPlace): Promise<string[]> {
+  const { stdout } = await run(join(place.binDir, 'postgres'), ['--version'], {
+    ...place.user,
+    cwd: place.folder,
+    env: childEnvironment(),
+  })
+  const major = Number(/\(PostgreSQL\) (\d+)/.exec(stdout)?.[1])
+  if (!(major >= MAJOR_MIN))
+    throw new Error(`PostgreSQL ${MAJOR_MIN} or newer is needed, not: ${stdout.trim()}`)
+  return major >= 17
+    ? ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+    : ['--locale=C.UTF-8']
 }
 
 /** The environment of PostgreSQL is empty but for what it needs: PG* variables of the shell must not reach it. */

@@ -44,6 +44,7 @@ export async function startByLease(options: ClusterOptions, onEvent: OnEvent): P
 const instanceOf = (options: ClusterOptions, copy: CopyPlan, onEvent: OnEvent) => ({
   dataDir: copy.home,
   durable: options.durable ?? true,
+  binDir: options.binDir,
   restartDelayMs: options.restartDelayMs ?? 0,
   settings: () => ({ ...options.settings, ...copySettings(copy.name) }),
   onEvent: (event: string, detail: Record<string, unknown>) => onEvent(event, { copy: copy.name, ...detail }),

@@ -17,9 +17,16 @@ export interface StoppedPromotion {
   receivedLsn: string
 }
 
+interface StoppedPromotionOptions {
+  to?: string
+  acceptLoss?: boolean
+  clock: Clock
+  binDir?: string | undefined
+}
+
 export async function promoteStopped(
   plan: ClusterPlan,
-  { to, acceptLoss = false, clock }: { to?: string; acceptLoss?: boolean; clock: Clock },
+  { to, acceptLoss = false, clock, binDir }: StoppedPromotionOptions,
 ): Promise<StoppedPromotion> {
   const lease = await readLease(plan.leaseFolders, plan.cluster)
   if (lease === undefined) throw new PromotionRefused('this installation has no lease: it was never started')
@@ -28,7 +35,7 @@ export async function promoteStopped(
   const positions: Candidate[] = []
   const silent: CopyPlan[] = []
   for (const copy of others) {
-    const position = await positionIn(copy).catch((error: unknown) => {
+    const position = await positionIn(copy, binDir).catch((error: unknown) => {
       // A live server on this folder is no reason to take another copy.
       if (/in use by another/.test(String(error))) throw error
     })
@@ -49,12 +56,16 @@ export async function promoteStopped(
 
 const ANSWER_TIMEOUT_MS = 30_000
 
-async function positionIn(copy: CopyPlan): Promise<{ lsn: string; bytes: bigint } | undefined> {
+async function positionIn(
+  copy: CopyPlan,
+  binDir: string | undefined,
+): Promise<{ lsn: string; bytes: bigint } | undefined> {
   // Asking must not create the folder of a site that is away.
   if ((await stat(copy.home).catch(() => undefined)) === undefined) return undefined
   if (!(await holdsCluster(copy)) || !(await holdsStandby(copy))) return undefined
   const postgres = await startPostgres({
     dataDir: copy.home,
+    binDir,
     existing: true,
     settings: () => ({ hot_standby: 'on' }),
     standby: () => true,

@@ -35,6 +35,7 @@ export interface RestoreOptions {
   at?: Date
   /** False only for restores that are thrown away. */
   durable?: boolean
+  binDir?: string | undefined
 }
 
 export interface RestoreReport {
@@ -174,7 +175,7 @@ const RECOVERY_TIMEOUT_MS = 30 * 60_000
 
 /** Resolves to the running cluster, or to undefined when the log ends before the moment. */
 async function recover(
-  { home, durable, secret, walDir }: RestoreOptions & { secret: string; walDir: string },
+  { home, durable, binDir, secret, walDir }: RestoreOptions & { secret: string; walDir: string },
   at: Date | undefined,
 ): Promise<ManagedPostgres | undefined> {
   let ended = false
@@ -194,6 +195,7 @@ async function recover(
     secret,
     standby: () => true,
     durable: durable ?? true,
+    binDir,
     restartDelayMs: 3_600_000,
     onEvent: (event) => {
       if (event === 'postgres.ended') ended = true

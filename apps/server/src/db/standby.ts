@@ -95,6 +95,7 @@ export async function ensureSlot(client: pg.Client, name: string, isFresh: boole
 export interface StandbyDeps {
   copy: CopyPlan
   durable: boolean
+  binDir: string | undefined
   /** Settings of the whole cluster. */
   settings: Record<string, string>
   /** The primary of now. */
@@ -118,6 +119,7 @@ export interface Standby {
 export async function startStandby({
   copy,
   durable,
+  binDir,
   settings,
   primary,
   onEvent,
@@ -131,6 +133,7 @@ export async function startStandby({
   const postgres = await startPostgres({
     dataDir: copy.home,
     durable,
+    binDir,
     secret: password,
     existing: true,
     standby: () => isStandby,
