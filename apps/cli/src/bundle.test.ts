@@ -132,7 +132,39 @@ test('a program with the right fetches an archive from afar, and goes on where i
   broken[70_000] = (broken[70_000] ?? 0) ^ 1
   writeFileSync(`${file}.part`, broken)
   rmSync(file)
-  expect(await yinxin(...remote, '--resume', exportId, '--json')).toMatchObject({ code: 0 })
+  // Its id is told at the start already.
+  expect(JSON.parse(made.stderr.trim())).toEqual({ exportId })
+  const [, ...connection] = remote
+  expect(await yinxin('export', 'resume', exportId, ...connection, '--json')).toMatchObject({ code: 0 })
   expect(readFileSync(file).equals(whole)).toBe(true)
   expect(await yinxin('bundle', 'verify', file)).toMatchObject({ code: 0 })
+  const status = await yinxin('export', 'status', exportId, ...connection.slice(0, 6), '--json')
+  expect(JSON.parse(status.stdout)).toMatchObject({ id: exportId, status: 'ready', outcome: 'complete' })
+  const canceled = await yinxin('export', 'cancel', exportId, ...connection.slice(0, 6))
+  expect(canceled).toMatchObject({ code: 0 })
+  expect(canceled.stdout).toContain('canceled')
+}, 120_000)
+
+test('an operator asks for an export by its id, goes on with it and cancels it', async () => {
+  const to = join(folder, 'again')
+  const made = await yinxin('export', '--corp', corp.corpId, '--archive', `${to}.tar`, '--json')
+  expect(made).toMatchObject({ code: 0 })
+  const { exportId } = JSON.parse(made.stderr.trim()) as { exportId: string }
+  expect(JSON.parse(made.stdout)).toMatchObject({ exportId, lossCount: 0, outcome: 'complete' })
+  const status = await yinxin('export', 'status', exportId)
+  expect(status).toMatchObject({ code: 0 })
+  expect(status.stdout).toContain(exportId)
+  expect(status.stdout).toContain('ready')
+  // The same archive once more, in another form.
+  expect(await yinxin('export', 'resume', exportId, '--to', to, '--json')).toMatchObject({ code: 0 })
+  expect(await yinxin('bundle', 'verify', to)).toMatchObject({ code: 0 })
+  const canceled = await yinxin('export', 'cancel', exportId, '--json')
+  expect(JSON.parse(canceled.stdout)).toMatchObject({ id: exportId, status: 'canceled' })
+  const over = await yinxin('export', 'resume', exportId, '--archive', `${to}.tar`)
+  expect(over).toMatchObject({ code: 2 })
+  for (const verb of ['status', 'cancel', 'resume'])
+    expect((await yinxin('export', verb, 'nothing', '--archive', `${to}.tar`)).stderr).toContain(
+      'There is no such export',
+    )
+  expect(await yinxin('export', 'status')).toMatchObject({ code: 64 })
 }, 120_000)

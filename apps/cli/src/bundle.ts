@@ -15,7 +15,7 @@ const usage = {
   --json               只输出一个 JSON 对象
 
 根证书和日志公钥须从导出之外取得；不给则只能判断是否自洽。
-退出码：0 通过 · 1 有问题 · 2 无法读取 · 64 用法错误`,
+退出码：0 通过 · 1 有问题 · 2 无法读取 · 3 通过，但导出自身声明有内容遗失（逐项列出） · 64 用法错误`,
   en: `usage: yinxin bundle verify DIR|FILE.tar [--trust ROOT.pem]… [--log-key LOG.vkey]… [--json] [--lang zh|en]
 
 Verifies a data export offline and names every entry that was changed, removed or added; the signatures and the
@@ -26,7 +26,7 @@ evidence of each contract are verified one by one.
   --json               print one JSON object and nothing else
 
 Take both from outside the export; without them only its inner consistency can be judged.
-Exit code: 0 good · 1 not · 2 unreadable · 64 wrong usage`,
+Exit code: 0 good · 1 not · 2 unreadable · 3 good, but the export itself declares losses (each is named) · 64 wrong usage`,
 }
 
 export const run = command(usage, async (args, lang) => {
@@ -69,7 +69,8 @@ export const run = command(usage, async (args, lang) => {
   }
   if (values.json) printJson(bundleJson(report, lang))
   else process.stdout.write(readable(report, basename(path), lang))
-  return report.ok ? EXIT.good : EXIT.bad
+  if (!report.ok) return EXIT.bad
+  return report.lost.length > 0 ? EXIT.losses : EXIT.good
 })
 
 /** An export as a machine reads it. */
@@ -97,9 +98,13 @@ function readable(report: ExportReport, name: string, lang: Lang): string {
   const zh = lang === 'zh'
   const count = report.problems.length
   const verdict = report.ok
-    ? zh
-      ? '导出完整，未被改动'
-      : 'the export is complete and unchanged'
+    ? report.lost.length > 0
+      ? zh
+        ? `未被改动；导出时已有 ${report.lost.length} 项遗失，如下声明`
+        : `the export is unchanged; ${report.lost.length} lost at its making, as declared below`
+      : zh
+        ? '导出完整，未被改动'
+        : 'the export is complete and unchanged'
     : zh
       ? `未通过：${count} 个问题`
       : `not good: ${count} problem(s)`
@@ -116,6 +121,7 @@ function readable(report: ExportReport, name: string, lang: Lang): string {
     )
     if (gone.length > 0) lines.push(line(zh ? '已销毁' : 'destroyed', gone.join(' ')))
   }
+  if (report.lost.length > 0) lines.push(line(zh ? '声明遗失' : 'lost', String(report.lost.length)))
   lines.push(line(zh ? '条目' : 'entries', `${report.entries} · ${report.sizeBytes} B`))
   lines.push(line(zh ? '合同' : 'contracts', String(report.contracts)))
   if (report.timestamp !== null) lines.push(line(zh ? '时间戳' : 'timestamp', report.timestamp))
@@ -133,7 +139,9 @@ function readable(report: ExportReport, name: string, lang: Lang): string {
           : 'does not hold'
   lines.push(line(zh ? '根证书' : 'trust', judged(report.trusted, '--trust')))
   lines.push(line(zh ? '日志公钥' : 'log key', judged(report.logVerified, '--log-key')))
-  if (count > 0) lines.push('')
+  if (count + report.lost.length > 0) lines.push('')
+  for (const { path, reason } of report.lost.slice(0, SHOWN_MAX))
+    lines.push(`  ! ${path}: ${zh ? '声明遗失' : 'declared as lost'} [${reason}]`)
   for (const problem of report.problems.slice(0, SHOWN_MAX))
     lines.push(`  ✗ ${zh ? problem.message_zh : problem.message_en} [${problem.code}]`)
   if (count > SHOWN_MAX) lines.push(`  … ${count - SHOWN_MAX}`)

@@ -3,8 +3,8 @@ import { type ParseArgsConfig, type ParseArgsOptionsConfig, parseArgs } from 'no
 
 export type Lang = 'zh' | 'en'
 
-/** Exit codes; 64 is wrong usage as in sysexits.h. */
-export const EXIT = { good: 0, bad: 1, unreadable: 2, usage: 64 } as const
+/** Exit codes; `losses` is a data export that is good and names what it lacks, 64 wrong usage as in sysexits.h. */
+export const EXIT = { good: 0, bad: 1, unreadable: 2, losses: 3, usage: 64 } as const
 
 /** The command was called wrongly: its message and the usage are shown. */
 export class UsageError extends Error {

@@ -5,10 +5,14 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { signRequest } from '@yinxin/sdk'
 
-export interface DownloadInput {
+/** A server and the program by which it is asked. */
+export interface FarAway {
   server: string
   appId: string
   appSecret: string
+}
+
+export interface DownloadInput extends FarAway {
   file: string
   since?: string
   exportId?: string
@@ -21,6 +25,8 @@ interface ExportState {
   sizeBytes: number
   partBytes: number
   progress: { items: number; settled: number }
+  lossCount: number
+  losses: { path: string; reason: string }[]
 }
 
 interface Part {
@@ -36,8 +42,15 @@ const TRIES = 6
 export async function downloadExport(
   input: DownloadInput,
   tell: (progress: unknown) => void,
-): Promise<{ exportId: string; to: string; snapshotAt: string | null; bytes: number }> {
-  const api = createApi(input)
+): Promise<{
+  exportId: string
+  to: string
+  snapshotAt: string | null
+  bytes: number
+  lossCount: number
+  losses: { path: string; reason: string }[]
+}> {
+  const api = createExportApi(input)
   const begun =
     input.exportId === undefined
       ? await api.json<ExportState>(
@@ -47,6 +60,7 @@ export async function downloadExport(
         )
       : await api.json<ExportState>('GET', `/api/v1/exports/${input.exportId}`)
   let state = begun
+  tell({ step: 'begun', exportId: state.id })
   while (state.status === 'queued' || state.status === 'collecting') {
     tell({ step: 'collect', exportId: state.id, ...state.progress, bytes: state.sizeBytes })
     await pause(ASK_MS)
@@ -74,7 +88,8 @@ export async function downloadExport(
     await written.close()
   }
   await rename(`${to}.part`, to)
-  return { exportId: state.id, to, snapshotAt: state.snapshotAt, bytes: state.sizeBytes }
+  const { id: exportId, snapshotAt, sizeBytes: bytes, lossCount, losses } = state
+  return { exportId, to, snapshotAt, bytes, lossCount, losses }
 }
 
 /** Whether the bytes of a part are in the file already. */
@@ -86,7 +101,8 @@ async function holds(file: FileHandle, at: number, part: Part): Promise<boolean>
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-function createApi({ server, appId, appSecret }: DownloadInput) {
+/** The exports of a server far away; reading is tried again, a refusal is final. */
+export function createExportApi({ server, appId, appSecret }: FarAway) {
   const baseUrl = server.replace(/\/+$/, '')
 
   async function send(method: string, path: string, body?: unknown, range?: string): Promise<Response> {

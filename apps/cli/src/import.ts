@@ -67,6 +67,7 @@ export const run = command(usage, async (args, lang) => {
 const REASONS = {
   not_over: { zh: '尚未结束，留在原平台', en: 'not over; it stays at its origin' },
   destroyed_here: { zh: '已在本平台销毁', en: 'was destroyed here' },
+  lost_at_origin: { zh: '原平台导出时已无法读取', en: 'could not be read at its origin any more' },
   gone_at_origin: { zh: '导出前已在原平台销毁', en: 'was destroyed at its origin' },
 }
 

@@ -83,7 +83,7 @@ export interface Config {
   codeBudgets: { perAddress: number; altogether: number }
   /** How long the content of a message is kept. */
   messagesKeptDays: number
-  exports: { keptMs: number; partBytes: number }
+  exports: { keptMs: number; partBytes: number; retryMs: number }
   /** How long destruction waits: for second thoughts, and for the other parties. */
   destruction: { coolingOffDays: number; noticeDays: number }
   identityBureau: GatewaySetting | undefined
@@ -400,6 +400,12 @@ export const settings = {
     zh: '导出归档的分块大小（字节）；每块有自己的哈希，可单独续传。写入对象存储时至少为 5 MiB。',
     en: 'Size of a part of an export archive in bytes; each has a hash of its own and can be fetched by itself. Object storage wants at least 5 MiB.',
   },
+  YINXIN_EXPORT_RETRY_MS: {
+    schema: wholeNumber(100, 86_400_000),
+    default: '300000',
+    zh: '导出时读不出的内容，隔多少毫秒再试；试三次仍不可读，则在清单中声明为遗失，其余照常导出。',
+    en: 'Milliseconds before an export tries again what it could not read; read in vain three times it is declared as lost, and the rest is exported.',
+  },
   YINXIN_DESTRUCTION_COOLING_DAYS: {
     schema: wholeNumber(0, 90),
     default: '7',
@@ -620,6 +626,7 @@ export function readConfig(
     exports: {
       keptMs: value<number>('YINXIN_EXPORT_KEPT_DAYS') * 24 * 60 * 60_000,
       partBytes: value<number>('YINXIN_EXPORT_PART_BYTES'),
+      retryMs: value<number>('YINXIN_EXPORT_RETRY_MS'),
     },
     destruction: {
       coolingOffDays: value('YINXIN_DESTRUCTION_COOLING_DAYS'),

@@ -84,7 +84,9 @@ export function verifyBundle(zip: Uint8Array, options: VerifyBundleOptions = {})
     trusted:
       trust === undefined
         ? null
-        : timestamp.trusted === true && documents.every((one) => one.trusted === true),
+        : timestamp.trusted === true &&
+          // One that is missing is a problem by itself and has no signatures to judge.
+          documents.every((one) => one.trusted === true || !entries.has(one.path)),
     logVerified: log.verified,
   }
 }

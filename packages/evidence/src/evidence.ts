@@ -99,6 +99,7 @@ export {
   EXPORT_TAIL,
   EXPORT_TIMESTAMP,
   type ExportEntry,
+  type ExportLoss,
   type ExportLeaf,
   type ExportManifest,
   type ExportRole,
@@ -110,6 +111,7 @@ export {
   parseExportLeaf,
   parseExportEntry,
   parseExportManifest,
+  type LossReason,
 } from './export-layout.ts'
 export { joinEvidence } from './export-evidence.ts'
 export type { ExportProblem, ExportProblemCode } from './export-problems.ts'

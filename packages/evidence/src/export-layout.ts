@@ -53,6 +53,26 @@ export interface ExportEntry {
   sm3: string
 }
 
+/** Why an entry that belongs into an export is not in it. */
+export type LossReason = 'unreadable' | 'damaged' | 'key_missing' | 'failed'
+const LOSS_REASONS: readonly string[] = [
+  'unreadable',
+  'damaged',
+  'key_missing',
+  'failed',
+] satisfies LossReason[]
+
+/** An entry that the installation could not read any more when it made the export, and says so. */
+export interface ExportLoss {
+  path: string
+  /** The file, seal or contract that it belongs to. */
+  subjectId: string
+  reason: LossReason
+  /** What it was recorded with, where that is known. */
+  sizeBytes: number | null
+  sha256: string | null
+}
+
 export interface ExportManifest {
   format: 'yinxin-export'
   v: 1
@@ -66,6 +86,8 @@ export interface ExportManifest {
   counts: { files: number; contracts: number; documents: number; events: number; tables: JsonObject }
   /** Contracts that existed at the snapshot and whose content was destroyed before it was read. */
   gone: string[]
+  /** Entries that could not be read; absent when there are none. */
+  lost?: ExportLoss[]
   entries: { count: number; sizeBytes: number; sha256: string; sm3: string }
   /** Hints only: the keys that judge come from outside. */
   log: { origin: string; keys: string[] }
@@ -147,6 +169,7 @@ export function parseExportManifest(bytes: Uint8Array): ExportManifest {
     parseCanonicalJson(source),
     'manifest',
     'counts,createdAt,entries,environment,exportId,format,gone,log,since,snapshotAt,tenant,trust,v',
+    'lost',
   )
   if (manifest.format !== 'yinxin-export' || manifest.v !== 1)
     throw refuse('format of the export is not known')
@@ -164,6 +187,7 @@ export function parseExportManifest(bytes: Uint8Array): ExportManifest {
   if (!isObject(counts.tables)) throw refuse('tables are not counted')
   for (const one of Object.values(counts.tables)) count(one)
   for (const one of list(manifest.gone)) id(one)
+  if (manifest.lost !== undefined) losses(list(manifest.lost))
   const entries = members(manifest.entries, 'entries', 'count,sha256,sizeBytes,sm3')
   count(entries.count)
   count(entries.sizeBytes)
@@ -177,9 +201,27 @@ export function parseExportManifest(bytes: Uint8Array): ExportManifest {
   return manifest as unknown as ExportManifest
 }
 
-function members(value: Json | undefined, name: string, required: string): JsonObject {
+function losses(given: readonly Json[]): void {
+  // There is one way to say that nothing was lost.
+  if (given.length === 0) throw refuse('an empty list of losses')
+  const paths = new Set<string>()
+  for (const one of given) {
+    const loss = members(one, 'loss', 'path,reason,sha256,sizeBytes,subjectId')
+    const { path, reason } = loss
+    if (typeof path !== 'string' || !isSafePath(path) || EXPORT_TAIL.includes(path) || paths.has(path))
+      throw refuse('path of a loss is not allowed')
+    paths.add(path)
+    id(loss.subjectId)
+    if (typeof reason !== 'string' || !LOSS_REASONS.includes(reason)) throw refuse('reason is not known')
+    if (loss.sha256 !== null) hash(loss.sha256)
+    if (loss.sizeBytes !== null) count(loss.sizeBytes)
+  }
+}
+
+function members(value: Json | undefined, name: string, required: string, optional = ''): JsonObject {
   if (!isObject(value)) throw refuse(`${name} is not an object`)
-  if (Object.keys(value).sort().join() !== required) throw refuse(`${name} has other members than the format`)
+  const given = Object.keys(value).filter((key) => key !== optional)
+  if (given.sort().join() !== required) throw refuse(`${name} has other members than the format`)
   return value
 }
 

@@ -27,6 +27,7 @@ const TEXTS = {
     '时间戳的证书不通向给定的根证书',
     'certificate of the timestamp does not lead to a given root',
   ],
+  loss_present: ['声明为遗失的条目却在清单中', 'entry that is declared as lost stands in the list'],
   evidence_missing: ['合同没有证据', 'the contract has no evidence'],
 } as const satisfies Record<string, readonly [zh: string, en: string]>
 

@@ -8,9 +8,11 @@ import {
   EXPORT_MANIFEST,
   EXPORT_PROOF,
   EXPORT_TIMESTAMP,
+  type ExportLoss,
   type ExportManifest,
   exportEntryLine,
   exportLeafBytes,
+  parseExportManifest,
 } from './export-layout.ts'
 import { verifyExport } from './export-verify.ts'
 import { encodeTlogProof } from './tlog-proof.ts'
@@ -21,7 +23,11 @@ let platform: SamplePlatform
 let files: Files
 
 /** An export without contracts: what binds it is the same. */
-function makeExport(of: SamplePlatform, stampOf = (token: Uint8Array) => buildTimestampResponse({ token })) {
+function makeExport(
+  of: SamplePlatform,
+  stampOf = (token: Uint8Array) => buildTimestampResponse({ token }),
+  lost: ExportLoss[] = [],
+) {
   const made: Files = new Map([
     ['README.txt', utf8('an export\n')],
     ['tables/tenant.jsonl', utf8('{"name":"示例科技有限公司"}\n')],
@@ -48,6 +54,7 @@ function makeExport(of: SamplePlatform, stampOf = (token: Uint8Array) => buildTi
     since: new Date(SIGNED_AT - 86_400_000).toISOString(),
     counts: { files: 0, contracts: 0, documents: 0, events: 0, tables: { tenant: 1 } },
     gone: ['01900000-0000-7000-8000-000000000003'],
+    ...(lost.length === 0 ? {} : { lost }),
     entries: {
       count: made.size,
       sizeBytes: [...made.values()].reduce((sum, bytes) => sum + bytes.length, 0),
@@ -168,5 +175,55 @@ describe('what binds an export', () => {
       'log_key_unknown',
       'timestamp_untrusted',
     ])
+  })
+})
+
+describe('what an export declares as lost', () => {
+  const lost: ExportLoss = {
+    path: 'files/01900000-0000-7000-8000-000000000004.pdf',
+    subjectId: '01900000-0000-7000-8000-000000000004',
+    reason: 'unreadable',
+    sizeBytes: 12_345,
+    sha256: 'a'.repeat(64),
+  }
+  const losing = (...all: ExportLoss[]) => makeExport(platform, undefined, all)
+
+  it('is told as lost, and is no problem of the export', async () => {
+    const report = await judge(losing(lost), anchors())
+    expect(report).toMatchObject({ ok: true, problems: [], lost: [lost], trusted: true, logVerified: true })
+    expect((await judge(files, anchors())).lost).toEqual([])
+  })
+
+  it('is not believed when the log does not vouch for the declaration', async () => {
+    const declared = losing(lost)
+    const bytes = declared.get(EXPORT_MANIFEST) as Uint8Array
+    const other = utf8(Buffer.from(bytes).toString().replace('unreadable', 'key_missing'))
+    const report = await judge(new Map(declared).set(EXPORT_MANIFEST, other), anchors())
+    expect(report).toMatchObject({ ok: false, lost: [] })
+    expect(report.problems.map(({ entry }) => entry)).toContain(EXPORT_MANIFEST)
+  })
+
+  it('cannot stand in the list of what is there', async () => {
+    const report = await judge(losing({ ...lost, path: 'README.txt' }))
+    expect(report.problems.map(({ entry, code }) => [entry, code])).toEqual([['README.txt', 'loss_present']])
+  })
+
+  it('is read strictly', () => {
+    const bytes = (losses: unknown[]) =>
+      utf8(
+        Buffer.from(losing(lost).get(EXPORT_MANIFEST) as Uint8Array)
+          .toString()
+          .replace(/"lost":\[.*?\]/, `"lost":${Buffer.from(canonicalBytes(losses as never)).toString()}`),
+      )
+    expect(parseExportManifest(bytes([lost])).lost).toEqual([lost])
+    for (const wrong of [
+      [],
+      [lost, lost],
+      [{ ...lost, path: '../evil' }],
+      [{ ...lost, path: EXPORT_MANIFEST }],
+      [{ ...lost, reason: 'eaten' }],
+      [{ ...lost, more: 1 }],
+    ])
+      expect(() => parseExportManifest(bytes(wrong)), JSON.stringify(wrong)).toThrow()
   })
 })

@@ -21,6 +21,7 @@ import {
   EXPORT_TAIL,
   EXPORT_TIMESTAMP,
   type ExportEntry,
+  type ExportLoss,
   type ExportManifest,
   evidenceRestPath,
   parseExportEntry,
@@ -55,6 +56,8 @@ export interface VerifyExportOptions {
 export interface ExportReport {
   ok: boolean
   problems: ExportProblem[]
+  /** What the export itself declares as lost, under the signature of its log; no problem of the export. */
+  lost: ExportLoss[]
   manifest: ExportManifest | null
   manifestSha256: string | null
   logIndex: number | null
@@ -154,6 +157,8 @@ export async function verifyExport(
         problems.add(evidenceRestPath(inner.taskId), 'evidence_missing')
       }
     }
+    for (const { path } of manifest.lost ?? [])
+      if (listed.some((entry) => entry.path === path)) problems.add(path, 'loss_present')
   }
   const logged = manifest && verifyLogged(manifest, manifestBytes as Uint8Array, tail, logKeys, problems)
   const stamped = verifyStamp(manifestBytes, tail.get(EXPORT_TIMESTAMP), anchors, problems)
@@ -161,9 +166,13 @@ export async function verifyExport(
   const isKnown = logged !== null || stamped.genTime !== null || !tail.has(EXPORT_TIMESTAMP)
   if (manifest !== null && !isKnown && !problems.all.some(({ entry }) => entry === EXPORT_MANIFEST))
     problems.add(EXPORT_MANIFEST, 'entry_changed')
+  // What follows from a declared loss alone is the loss, not a problem besides; the log vouches for the declaration.
+  const lost = logged === null ? [] : (manifest?.lost ?? [])
+  const found = problems.all.filter((one) => !followsFrom(lost, one))
   return {
-    ok: problems.all.length === 0,
-    problems: problems.all,
+    ok: found.length === 0,
+    problems: found,
+    lost: [...lost],
     manifest,
     manifestSha256: manifestBytes === undefined ? null : sha256Hex(manifestBytes),
     logIndex: logged?.index ?? null,
@@ -174,6 +183,12 @@ export async function verifyExport(
     trusted: trust === undefined ? null : stamped.trusted && contract.trusted(),
     logVerified: logKeys.length === 0 ? null : logged?.verified === true && contract.logVerified(),
   }
+}
+
+/** A document that is declared as lost is missing in its package, and evidence that is lost is not there. */
+function followsFrom(lost: readonly ExportLoss[], { entry, code }: ExportProblem): boolean {
+  if (code !== 'entry_missing' && code !== 'evidence_missing') return false
+  return lost.some(({ path }) => path === entry)
 }
 
 function readEntries(bytes: Uint8Array, listed: ExportEntry[], problems: ExportProblemList): void {
@@ -330,7 +345,9 @@ function createContractReader(
     }
     const joined = await joinEvidence(rest, documents)
     const place = (entry: string) =>
-      documents.has(entry) ? contractPath(taskId, entry) : `${evidenceRestPath(taskId)}!${entry}`
+      documents.has(entry) || entry.startsWith('documents/')
+        ? contractPath(taskId, entry)
+        : `${evidenceRestPath(taskId)}!${entry}`
     for (const { entry, code, offset } of joined.problems)
       problems.addEvidence(place(entry), { entry, code, message_zh: `@${offset}`, message_en: `@${offset}` })
     const report = verifyBundle(joined.zip, {

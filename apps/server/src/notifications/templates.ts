@@ -14,7 +14,7 @@ export interface TemplateParams {
   'task-expired': { taskTitle: string; link?: string }
   'sign-failed': { taskTitle: string; actorName: string; reason: string; link?: string }
   'destruction-notice': { taskTitle: string; initiatorName: string; date: string; link: string }
-  'export-ready': { link: string; bucket?: string }
+  'export-ready': { link: string; bucket?: string; lost?: number }
 }
 export type TemplateName = keyof TemplateParams
 
@@ -139,19 +139,22 @@ const WORDINGS: { [Name in TemplateName]: Record<Lang, Wording<Name>> } = {
     }),
   },
   'export-ready': {
-    zh: ({ link, bucket }) => ({
-      subject: '数据导出已完成',
-      body:
+    zh: ({ link, bucket, lost }) => ({
+      subject: lost === undefined ? '数据导出已完成' : `数据导出已完成，但有 ${lost} 项遗失`,
+      body: `${lost === undefined ? '' : `有 ${lost} 项内容在本平台已无法读取，清单中逐项列出；其余完整。`}${
         bucket === undefined
           ? `您的数据导出已完成，可以下载：${link}。如非您本人或同事发起，请立即取消并检查账号。`
-          : `您的数据导出已完成，并已写入存储桶 ${bucket}：${link}。如非您本人或同事发起，请立即检查账号。`,
+          : `您的数据导出已完成，并已写入存储桶 ${bucket}：${link}。如非您本人或同事发起，请立即检查账号。`
+      }`,
     }),
-    en: ({ link, bucket }) => ({
-      subject: 'Your data export is ready',
-      body:
+    en: ({ link, bucket, lost }) => ({
+      subject:
+        lost === undefined ? 'Your data export is ready' : `Your data export is ready, with ${lost} lost`,
+      body: `${lost === undefined ? '' : `${lost} of its entries cannot be read here any more; the manifest names each, and everything else is whole. `}${
         bucket === undefined
           ? `Your data export is ready to be downloaded: ${link}. If neither you nor a colleague asked for it, cancel it at once and look after your account.`
-          : `Your data export is ready and was put into the bucket ${bucket}: ${link}. If neither you nor a colleague asked for it, look after your account at once.`,
+          : `Your data export is ready and was put into the bucket ${bucket}: ${link}. If neither you nor a colleague asked for it, look after your account at once.`
+      }`,
     }),
   },
   'destruction-notice': {

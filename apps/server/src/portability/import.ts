@@ -59,6 +59,8 @@ export interface ImportInput {
   logKeys?: readonly string[]
 }
 
+export type SkipReason = 'not_over' | 'destroyed_here' | 'gone_at_origin' | 'lost_at_origin'
+
 export interface ImportReport {
   exportId: string
   source: { id: string; name: string; origin: string }
@@ -66,7 +68,7 @@ export interface ImportReport {
   files: { imported: number; unchanged: number }
   contracts: { imported: number; unchanged: number }
   /** Contracts that stay where they are, and why. */
-  skipped: { id: string; title: string; reason: 'not_over' | 'destroyed_here' | 'gone_at_origin' }[]
+  skipped: { id: string; title: string; reason: SkipReason }[]
   /** What a bundle carries and an installation decides for itself. */
   notImported: string[]
 }
@@ -226,6 +228,7 @@ export function createImporter(deps: ImporterDeps) {
     report: ImportReport,
     call: ImportCall,
   ): Promise<void> {
+    const lost = new Set((checked.manifest.lost ?? []).map((one) => one.subjectId))
     let current: { taskId: string; contents: Map<string, Uint8Array> } | null = null
     const settle = async () => {
       if (current !== null) await takeContract(current.taskId, current.contents)
@@ -234,6 +237,7 @@ export function createImporter(deps: ImporterDeps) {
     const takeContract = async (taskId: string, contents: Map<string, Uint8Array>) => {
       const contract = checked.contracts.get(taskId)
       if (contract === undefined) throw refuse('import_bundle_bad', { problem: `contracts/${taskId}` })
+      if (lost.has(taskId)) return
       const outcome = present.has(taskId)
         ? 'unchanged'
         : await importContract(checked, corpId, contract, contents)
@@ -266,9 +270,14 @@ export function createImporter(deps: ImporterDeps) {
     for (const contract of checked.contracts.values()) {
       if (checked.manifest.gone.includes(contract.id))
         report.skipped.push({ id: contract.id, title: contract.title, reason: 'gone_at_origin' })
+      // A contract that came in parts is no contract: it stays where its rest may be found.
+      else if (lost.has(contract.id))
+        report.skipped.push({ id: contract.id, title: contract.title, reason: 'lost_at_origin' })
       else if (contract.startedAt === null)
         report.skipped.push({ id: contract.id, title: contract.title, reason: 'not_over' })
     }
+    for (const file of checked.files.values())
+      if (lost.has(file.id)) report.skipped.push({ id: file.id, title: file.name, reason: 'lost_at_origin' })
   }
 
   /** The bundle may have changed since it was verified: every entry is held to the list once more. */

@@ -39,6 +39,13 @@ const BUSY_MS = 500
 
 const isId = (text: string) => z.uuid().safeParse(text).success
 
+/** @throws `export_not_found` for what cannot be the id of one */
+function exportIdOf(given: Record<string, unknown>): string {
+  const { exportId } = z.object({ exportId: z.string() }).parse(given)
+  if (!isId(exportId)) throw refuse('export_not_found')
+  return exportId
+}
+
 type Command = (options: Record<string, unknown>, call: ImportCall) => Promise<unknown>
 
 export function createPortabilityCommands({
@@ -47,7 +54,7 @@ export function createPortabilityCommands({
 }: {
   portability: Portability
   accounts: Pick<Accounts, 'corp' | 'corpByCreditCode'>
-}): { export: Command; import: Command } {
+}): Record<'export' | 'export-status' | 'export-cancel' | 'import', Command> {
   async function corpOf(named: string): Promise<string> {
     const corp = (await accounts.corpByCreditCode(named)) ?? (isId(named) ? await accounts.corp(named) : null)
     if (corp === null) throw refuse('export_corp_unknown', { corp: named })
@@ -76,7 +83,9 @@ export function createPortabilityCommands({
           throw refuse('export_over', { status: now.status })
         const untilMs = performance.now() + TOLD_MS
         try {
-          await portability.workOn(begun.id, () => call.signal.aborted || performance.now() > untilMs)
+          const isOver = () => call.signal.aborted || performance.now() > untilMs
+          // What could not be read waits for its next turn; so does this.
+          if (!(await portability.workOn(begun.id, isOver)) && !isOver()) await wait(BUSY_MS)
         } catch (error) {
           // A running server is at it too, and was faster: what it made is looked at after a moment.
           if (!(error instanceof ExportMoved || error instanceof ExportEnded)) throw error
@@ -89,8 +98,19 @@ export function createPortabilityCommands({
         options.form === 'archive'
           ? await writeArchive(archive, to, call)
           : await writeFolder(archive.read(0, archive.sizeBytes), to, call)
-      const { counts, snapshotAt, manifestSha256 } = await portability.statusOf(begun.id)
-      return { exportId: begun.id, to, snapshotAt, manifestSha256, counts, ...written }
+      const { counts, snapshotAt, manifestSha256, outcome, lossCount, losses } = await portability.statusOf(
+        begun.id,
+      )
+      const lost = { outcome, lossCount, losses }
+      return { exportId: begun.id, to, snapshotAt, manifestSha256, counts, ...lost, ...written }
+    },
+
+    async 'export-status'(given) {
+      return await portability.statusOf(exportIdOf(given))
+    },
+
+    async 'export-cancel'(given) {
+      return await portability.cancelFor(exportIdOf(given))
     },
 
     async import(given, call) {

@@ -1,4 +1,5 @@
 /** Data that can leave: exports of everything a tenant owns, and contracts that came from another installation. */
+import type { ExportLoss } from '@yinxin/evidence'
 import { z } from 'zod'
 import type { Accounts, Caller, SessionCaller } from '#src/accounts/accounts.ts'
 import type { Audit, AuditCaller } from '#src/audit/audit.ts'
@@ -10,10 +11,11 @@ import type { Log } from '#src/log.ts'
 import type { Lang, Notifications } from '#src/notifications/notifications.ts'
 import type { Storage } from '#src/storage/storage.ts'
 import { createArchive } from './archive.ts'
-import { type CollectDeps, createCollector } from './collect.ts'
+import { type CollectDeps, createCollector, type Remainder } from './collect.ts'
 import { type BucketSecret, bucketLabel, createDelivery, told } from './delivery.ts'
 import { refuse } from './errors.ts'
 import { createImporter, type ImporterDeps } from './import.ts'
+import { toLoss } from './losses.ts'
 import { createRights } from './rights.ts'
 import { loginsOf } from './sources.ts'
 import {
@@ -28,6 +30,7 @@ import {
   listExports,
   listParts,
   lockExport,
+  lossesOf,
   overdueExports,
   runningExport,
   updateExport,
@@ -77,6 +80,11 @@ export interface ExportView {
   partBytes: number
   manifestSha256: string | null
   progress: { items: number; settled: number }
+  /** Of a finished one: whether everything is in it. */
+  outcome: 'complete' | 'complete_with_losses' | null
+  lossCount: number
+  /** The first of what could not be read; all of them stand in the manifest. */
+  losses: ExportLoss[]
   bucket: (BucketPlace & { deliveredAt: Date | null }) | null
   problem: string | null
 }
@@ -97,6 +105,8 @@ const JOB_ATTEMPTS = 12
 const BUSY_MS = 5000
 /** What object storage takes for every part but the last. */
 const BUCKET_PART_BYTES_MIN = 5 << 20
+/** Losses that a view names; the manifest names all. */
+const LOSSES_SHOWN = 100
 
 export type Portability = ReturnType<typeof createPortability>
 
@@ -121,7 +131,8 @@ export function createPortability(deps: PortabilityDeps) {
       const endMs = performance.now() + SLICE_MS
       const isSliceOver = () => isClosing || performance.now() > endMs
       try {
-        if (!(await workOn(exportId, isSliceOver))) await goOn(exportId)
+        const left = await work(exportId, isSliceOver)
+        if (!left.isDone) await goOn(exportId, left.afterMs)
       } catch (error) {
         if (error instanceof ExportEnded) return
         // Who was faster may be an operator's command that is killed: this one comes back to look.
@@ -185,27 +196,28 @@ export function createPortability(deps: PortabilityDeps) {
   }
 
   /** Whoever works on an export in this process: a job, or an operator who waits for it. */
-  const working = new Map<string, Promise<boolean>>()
+  const working = new Map<string, Promise<Remainder>>()
 
-  /** True when nothing is left to do. Called twice at a time, the second waits for the first. */
-  function workOn(exportId: string, isSliceOver: () => boolean): Promise<boolean> {
+  /** Called twice at a time, the second waits for the first. */
+  function work(exportId: string, isSliceOver: () => boolean): Promise<Remainder> {
     const running = working.get(exportId)
     if (running !== undefined) return running
-    const work = workAlone(exportId, isSliceOver).finally(() => working.delete(exportId))
-    working.set(exportId, work)
-    return work
+    const begun = workAlone(exportId, isSliceOver).finally(() => working.delete(exportId))
+    working.set(exportId, begun)
+    return begun
   }
 
-  async function workAlone(exportId: string, isSliceOver: () => boolean): Promise<boolean> {
-    if (!(await collector.advance(exportId, isSliceOver))) return false
+  async function workAlone(exportId: string, isSliceOver: () => boolean): Promise<Remainder> {
+    const left = await collector.advance(exportId, isSliceOver)
+    if (!left.isDone) return left
     const job = await db.ask((tx) => findExport(tx, exportId))
-    if (job?.status !== 'ready') return true
+    if (job?.status !== 'ready') return { isDone: true }
     if (job.bucket !== null && job.delivered_at === null) {
-      if (job.bucket_secret_sealed === null) return true
-      if (!(await delivery.advance(job, isSliceOver))) return false
+      if (job.bucket_secret_sealed === null) return { isDone: true }
+      if (!(await delivery.advance(job, isSliceOver))) return { isDone: false, afterMs: 0 }
     }
     await announce(exportId)
-    return true
+    return { isDone: true }
   }
 
   async function announce(exportId: string): Promise<void> {
@@ -224,6 +236,7 @@ export function createPortability(deps: PortabilityDeps) {
           purpose: 'export',
           params: {
             link: `${deps.baseUrl}/exports`,
+            ...(job.loss_count === 0 ? {} : { lost: job.loss_count }),
             ...(job.bucket === null ? {} : { bucket: (job.bucket as BucketPlace).bucket }),
           },
         })
@@ -233,7 +246,7 @@ export function createPortability(deps: PortabilityDeps) {
         action: 'export.ready',
         subjectKind: 'export',
         subjectId: job.id,
-        data: { manifestSha256: job.manifest_sha256, sizeBytes: job.size_bytes },
+        data: { manifestSha256: job.manifest_sha256, sizeBytes: job.size_bytes, lost: job.loss_count },
       })
     })
   }
@@ -308,6 +321,8 @@ export function createPortability(deps: PortabilityDeps) {
       created_at: now,
       ready_at: null,
       expires_at: null,
+      loss_count: 0,
+      resume_at: null,
     }
     if (bucket !== undefined) {
       const { keyId, secret, ...place } = bucket
@@ -337,6 +352,8 @@ export function createPortability(deps: PortabilityDeps) {
     const progress = isOver(row.status)
       ? { items: 0, settled: 0 }
       : await db.ask((tx) => itemProgress(tx, row.id))
+    const losses =
+      row.loss_count === 0 ? [] : (await db.ask((tx) => lossesOf(tx, row.id, LOSSES_SHOWN))).map(toLoss)
     return {
       id: row.id,
       status: row.status,
@@ -351,6 +368,9 @@ export function createPortability(deps: PortabilityDeps) {
       partBytes: row.part_bytes,
       manifestSha256: row.manifest_sha256,
       progress,
+      outcome: row.status !== 'ready' ? null : row.loss_count === 0 ? 'complete' : 'complete_with_losses',
+      lossCount: row.loss_count,
+      losses,
       bucket: row.bucket === null ? null : { ...(row.bucket as BucketPlace), deliveredAt: row.delivered_at },
       problem: row.problem,
     }
@@ -359,7 +379,9 @@ export function createPortability(deps: PortabilityDeps) {
   return {
     rights,
     importer: createImporter(deps),
-    workOn,
+    /** True when nothing is left to do for now that could be done at once. */
+    workOn: async (exportId: string, isSliceOver: () => boolean) =>
+      (await work(exportId, isSliceOver)).isDone,
 
     /** Sends the code that an export by a person needs. */
     sendCode: (caller: SessionCaller, lang: Lang) => {
@@ -439,6 +461,15 @@ export function createPortability(deps: PortabilityDeps) {
       const job = await db.ask((tx) => findExport(tx, exportId))
       if (job?.status !== 'ready') throw refuse('export_not_ready', { status: job?.status ?? 'unknown' })
       return { sizeBytes: job.size_bytes, read: (from: number, to: number) => archive.read(job, from, to) }
+    },
+
+    /** For operators. */
+    async cancelFor(exportId: string): Promise<ExportView> {
+      const job = await db.ask((tx) => findExport(tx, exportId))
+      if (job === undefined) throw refuse('export_not_found')
+      await end(exportId, 'canceled', null, { kind: 'system', duty: 'operator' })
+      const row = await db.ask((tx) => findExport(tx, exportId))
+      return await view(row ?? job)
     },
 
     async statusOf(exportId: string): Promise<ExportView> {

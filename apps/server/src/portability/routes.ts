@@ -24,6 +24,17 @@ const exportView = z.object({
     .object({ files: z.number(), contracts: z.number(), documents: z.number(), events: z.number() })
     .nullable(),
   progress: z.object({ items: z.number(), settled: z.number() }),
+  outcome: z.enum(['complete', 'complete_with_losses']).nullable(),
+  lossCount: z.number(),
+  losses: z.array(
+    z.object({
+      path: z.string(),
+      subjectId: z.string(),
+      reason: z.enum(['unreadable', 'damaged', 'key_missing', 'failed']),
+      sizeBytes: z.number().nullable(),
+      sha256: z.string().nullable(),
+    }),
+  ),
   sizeBytes: z.number(),
   entries: z.number(),
   partBytes: z.number(),

@@ -188,9 +188,11 @@ export const sources: readonly Source[] = [
 
 /** Where the content of a file lies. */
 export async function fileObjects(tx: Tx, fileIds: readonly string[]) {
-  const { rows: found } = await sql<{ id: string; object_id: string; size_bytes: number }>`
-    select id, object_id, size_bytes from file where id = any(${fileIds}::uuid[])`.execute(tx)
-  return new Map(found.map((row) => [row.id, { objectId: row.object_id, sizeBytes: row.size_bytes }]))
+  const { rows: found } = await sql<{ id: string; object_id: string; size_bytes: number; sha256: string }>`
+    select id, object_id, size_bytes, sha256 from file where id = any(${fileIds}::uuid[])`.execute(tx)
+  return new Map(
+    found.map((row) => [row.id, { objectId: row.object_id, sizeBytes: row.size_bytes, sha256: row.sha256 }]),
+  )
 }
 
 /** The objects whose concatenation is a revision of a document, base first. */

@@ -5,6 +5,7 @@ import type { ExportStatus, PortabilityTables } from './tables.ts'
 export type ExportRow = Selectable<PortabilityTables['export_job']>
 export type ItemRow = Selectable<PortabilityTables['export_item']>
 export type EntryRow = Selectable<PortabilityTables['export_entry']>
+export type LossRow = Selectable<PortabilityTables['export_loss']>
 export type PartRow = Selectable<PortabilityTables['export_part']>
 
 const open = (tx: Tx) => tx.$extendTables<PortabilityTables>()
@@ -30,6 +31,8 @@ const JOB = [
   'created_at',
   'ready_at',
   'expires_at',
+  'loss_count',
+  'resume_at',
 ] as const
 
 export async function insertExport(tx: Tx, row: ExportRow): Promise<void> {
@@ -109,12 +112,31 @@ export async function insertItems(tx: Tx, rows: readonly ItemRow[]): Promise<voi
   }
 }
 
-export async function waitingItems(tx: Tx, exportId: string, limit: number): Promise<ItemRow[]> {
-  return await open(tx)
+/** How often the items that wait were tried in vain, the least of them; undefined when none waits. */
+export async function waitingRound(tx: Tx, exportId: string): Promise<number | undefined> {
+  const row = await open(tx)
     .selectFrom('export_item')
-    .select(['export_id', 'position', 'tenant_id', 'kind', 'subject_id', 'detail', 'state'])
+    .select('tries')
     .where('export_id', '=', exportId)
     .where('state', '=', 'waiting')
+    .orderBy('tries')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.tries
+}
+
+export async function waitingItems(
+  tx: Tx,
+  exportId: string,
+  tries: number,
+  limit: number,
+): Promise<ItemRow[]> {
+  return await open(tx)
+    .selectFrom('export_item')
+    .select(['export_id', 'position', 'tenant_id', 'kind', 'subject_id', 'detail', 'state', 'tries'])
+    .where('export_id', '=', exportId)
+    .where('state', '=', 'waiting')
+    .where('tries', '=', tries)
     .orderBy('position')
     .limit(limit)
     .execute()
@@ -124,7 +146,7 @@ export async function settleItem(
   tx: Tx,
   exportId: string,
   position: number,
-  state: 'done' | 'gone',
+  state: 'done' | 'gone' | 'lost',
 ): Promise<void> {
   await open(tx)
     .updateTable('export_item')
@@ -132,6 +154,31 @@ export async function settleItem(
     .where('export_id', '=', exportId)
     .where('position', '=', position)
     .execute()
+}
+
+/** Could not be read: its turn comes again. */
+export async function postponeItem(tx: Tx, exportId: string, position: number): Promise<void> {
+  await open(tx)
+    .updateTable('export_item')
+    .set((row) => ({ tries: row('tries', '+', 1) }))
+    .where('export_id', '=', exportId)
+    .where('position', '=', position)
+    .execute()
+}
+
+export async function insertLosses(tx: Tx, rows: readonly LossRow[]): Promise<void> {
+  if (rows.length > 0) await open(tx).insertInto('export_loss').values(rows).execute()
+}
+
+/** What an export declares as lost, in the order of paths. */
+export async function lossesOf(tx: Tx, exportId: string, limit?: number): Promise<LossRow[]> {
+  let query = open(tx)
+    .selectFrom('export_loss')
+    .select(['export_id', 'path', 'tenant_id', 'subject_id', 'reason', 'size_bytes', 'sha256'])
+    .where('export_id', '=', exportId)
+    .orderBy('path')
+  if (limit !== undefined) query = query.limit(limit)
+  return await query.execute()
 }
 
 export async function goneContracts(tx: Tx, exportId: string): Promise<string[]> {
@@ -226,7 +273,7 @@ export async function generatedObjects(tx: Tx, exportId: string): Promise<string
 
 /** An archive that nobody may read any more: only what it was stays, as counts. */
 export async function deleteContents(tx: Tx, exportId: string): Promise<void> {
-  for (const table of ['export_entry', 'export_part', 'export_item'] as const)
+  for (const table of ['export_entry', 'export_part', 'export_item', 'export_loss'] as const)
     await open(tx).deleteFrom(table).where('export_id', '=', exportId).execute()
 }
 

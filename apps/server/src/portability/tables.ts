@@ -1,4 +1,4 @@
-import type { ExportRole } from '@yinxin/evidence'
+import type { ExportRole, LossReason } from '@yinxin/evidence'
 
 export type ExportStatus = 'queued' | 'collecting' | 'ready' | 'failed' | 'canceled' | 'expired' | 'voided'
 
@@ -24,6 +24,8 @@ export interface BucketPlace {
 export interface FileDetail {
   objectId: string
   sizeBytes: number
+  /** Not in what was written before it was recorded here. */
+  sha256?: string
 }
 
 /** How far a contract had come at the snapshot. */
@@ -64,6 +66,8 @@ export interface PortabilityTables {
     created_at: Date
     ready_at: Date | null
     expires_at: Date | null
+    loss_count: number
+    resume_at: Date | null
   }
   export_item: {
     export_id: string
@@ -72,7 +76,17 @@ export interface PortabilityTables {
     kind: 'file' | 'contract'
     subject_id: string
     detail: unknown
-    state: 'waiting' | 'done' | 'gone'
+    state: 'waiting' | 'done' | 'gone' | 'lost'
+    tries: number
+  }
+  export_loss: {
+    export_id: string
+    path: string
+    tenant_id: string
+    subject_id: string
+    reason: LossReason
+    size_bytes: number | null
+    sha256: string | null
   }
   export_entry: {
     export_id: string

@@ -27,6 +27,11 @@ export class ExportEnded extends Error {
   override readonly name = 'ExportEnded'
 }
 
+/** What is stored is not what was recorded of it. */
+export class ContentDiffers extends Error {
+  override readonly name = 'ContentDiffers'
+}
+
 /** Another process writes at this export: what was done here is not part of it. */
 export class ExportMoved extends Error {
   override readonly name = 'ExportMoved'
@@ -64,7 +69,7 @@ export async function openWriter({ db, storage, archive }: WriterDeps, opened: E
     }
     const hash = sha256.digest('hex')
     if (length !== sizeBytes || (entry.expectedSha256 !== undefined && entry.expectedSha256 !== hash))
-      throw new Error(`${entry.path} is not what was recorded of it`)
+      throw new ContentDiffers(`${entry.path} is not what was recorded of it`)
     parts.update(new Uint8Array(tarPadding(sizeBytes)))
     return {
       export_id: job.id,
@@ -82,6 +87,14 @@ export async function openWriter({ db, storage, archive }: WriterDeps, opened: E
 
   return {
     job: () => job,
+
+    /** Reads an entry to its end without adding it. @throws as reading does, ContentDiffers */
+    async probe(entry: NewEntry): Promise<void> {
+      const hash = createHash('sha256')
+      for await (const chunk of archive.content(entry.pieces)) hash.update(chunk)
+      if (entry.expectedSha256 !== undefined && entry.expectedSha256 !== hash.digest('hex'))
+        throw new ContentDiffers(`${entry.path} is not what was recorded of it`)
+    },
 
     /**
      * Adds entries, with the objects that were made for them and what else `also` does, in one transaction. When
