@@ -5,12 +5,13 @@
 
 import { createLog } from '../../apps/server/src/log.ts'
 import { type Environment, readConfig, startServer } from '../../apps/server/src/server.ts'
+import type { DestructionStep } from '../../apps/server/src/destruction/destruction.ts'
 import type { CrashPoint } from '../../apps/server/src/signing/signing.ts'
 
 export interface ChildOrder {
   environment: Environment
   /** Where to wait for the end; null to live. */
-  crashAt: CrashPoint | null
+  crashAt: CrashPoint | DestructionStep | null
   /** On which pass through that point, from 1. */
   pass: number
   leaseMs: number

@@ -17,7 +17,7 @@ import { type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
 import { createCustody } from './custody/custody.ts'
 import { addCustodyRoutes } from './custody/routes.ts'
-import { createDestruction } from './destruction/destruction.ts'
+import { createDestruction, type DestructionStep } from './destruction/destruction.ts'
 import { addDestructionRoutes } from './destruction/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
@@ -51,7 +51,7 @@ import { addSignTaskRoutes } from './sign-tasks/routes.ts'
 import { createSignTasks } from './sign-tasks/sign-tasks.ts'
 import { createPackages } from './signing/package.ts'
 import { addSigningRoutes } from './signing/routes.ts'
-import { type CrashHook, createSigning } from './signing/signing.ts'
+import { type CrashPoint, createSigning } from './signing/signing.ts'
 import { measureEdge } from './sla/edge-routes.ts'
 import { addSlaRoutes } from './sla/routes.ts'
 import { createMeter, createSla, watchCertificates, watchSigning } from './sla/sla.ts'
@@ -77,7 +77,7 @@ export interface AppDeps {
   clock: Clock
   log: Log
   /** For tests that end the process between two steps of a signing. */
-  faults?: { crash?: CrashHook; leaseMs?: number }
+  faults?: { crash?: (point: CrashPoint | DestructionStep) => Promise<void>; leaseMs?: number }
 }
 
 /** Builds the platform over migrated databases. Nothing runs and nothing listens yet. */
@@ -304,6 +304,7 @@ export async function createApp({
     baseUrl: config.baseUrl,
     version: platformVersion,
     ...config.destruction,
+    ...(faults.crash === undefined ? {} : { step: faults.crash }),
   })
   // What is promised of all that lies here, as figures.
   const custody = createCustody({

@@ -22,3 +22,8 @@ export function newToken(sizeBytes = 32): string {
 export function newDigits(count = 6): string {
   return String(randomInt(10 ** count)).padStart(count, '0')
 }
+
+/** A number from 0 up to 1, to spread what would otherwise happen all at once. */
+export function newChance(): number {
+  return randomInt(2 ** 32) / 2 ** 32
+}

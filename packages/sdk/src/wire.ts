@@ -568,8 +568,11 @@ export interface Destruction {
   shreddedAt: string | null
   provisionalAt: string | null
   finalAt: string | null
-  /** Why it does not go on, as a stable code. */
+  /** Why it does not go on, as a stable code: the last failure. */
   problem: string | null
+  /** Failures of the present step; it is tried again ever later, up to an hour apart. */
+  attempts: number
+  nextTryAt: string | null
   history: { state: DestructionState; at: string }[]
   certificates: { stage: 'provisional' | 'final'; number: string; sha256: string; ready: boolean }[]
 }

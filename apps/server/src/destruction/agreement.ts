@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { ActorInput, FieldInput, SignTask } from '@yinxin/sdk/wire'
 import type { SessionCaller } from '#src/accounts/accounts.ts'
+import type { Tx } from '#src/db/db.ts'
 import type { Documents } from '#src/documents/documents.ts'
 import type { SignTasks, Task } from '#src/sign-tasks/sign-tasks.ts'
 import { refuse } from './errors.ts'
@@ -52,6 +53,12 @@ export async function sendAgreement(
   request: { id: string; promisedAt: Date | null; deadline: Date },
   task: Task,
   signatories: readonly Signatory[],
+  on: {
+    /** Its page is stored, and nobody has been asked yet. */
+    stored: () => Promise<void>
+    /** Runs in the transaction that makes the agreement exist. */
+    link: (tx: Tx, agreement: SignTask) => Promise<void>
+  },
 ): Promise<SignTask> {
   for (const one of signatories)
     if (one.subjectId === null && one.mobile === null && one.email === null)
@@ -96,32 +103,37 @@ export async function sendAgreement(
     })(),
     expectedSha256: createHash('sha256').update(pdf).digest('hex'),
   })
-  return await signTasks.create(caller, {
-    title: `合同销毁协议：${task.row.title}`.slice(0, 200),
-    documents: [{ ref: 'agreement', fileId: file.id }],
-    actors: signatories.map(
-      ({ ref, kind, name, subjectId, mobile, email }): ActorInput => ({
-        ref,
-        kind,
-        role: 'sign',
-        name,
-        ...(subjectId === null ? {} : { subjectId }),
-        ...(mobile === null ? {} : { mobile }),
-        ...(email === null ? {} : { email }),
-      }),
-    ),
-    fields: signatories.map(
-      ({ ref, kind }, i): FieldInput => ({
-        documentRef: 'agreement',
-        actorRef: ref,
-        kind: kind === 'corp' ? 'seal' : 'signature',
-        position: { keyword: keywordOf(i), offsetX: 110 },
-      }),
-    ),
-    ordered: false,
-    deadline: request.deadline.toISOString(),
-    autoStart: true,
-  })
+  await on.stored()
+  return await signTasks.create(
+    caller,
+    {
+      title: `合同销毁协议：${task.row.title}`.slice(0, 200),
+      documents: [{ ref: 'agreement', fileId: file.id }],
+      actors: signatories.map(
+        ({ ref, kind, name, subjectId, mobile, email }): ActorInput => ({
+          ref,
+          kind,
+          role: 'sign',
+          name,
+          ...(subjectId === null ? {} : { subjectId }),
+          ...(mobile === null ? {} : { mobile }),
+          ...(email === null ? {} : { email }),
+        }),
+      ),
+      fields: signatories.map(
+        ({ ref, kind }, i): FieldInput => ({
+          documentRef: 'agreement',
+          actorRef: ref,
+          kind: kind === 'corp' ? 'seal' : 'signature',
+          position: { keyword: keywordOf(i), offsetX: 110 },
+        }),
+      ),
+      ordered: false,
+      deadline: request.deadline.toISOString(),
+      autoStart: true,
+    },
+    (tx, answer) => on.link(tx, answer as SignTask),
+  )
 }
 
 const keywordOf = (i: number) => `签署方 ${i + 1}（签章）`

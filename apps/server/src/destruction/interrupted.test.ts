@@ -128,6 +128,61 @@ describe('a destruction', () => {
   })
 })
 
+describe('a step that fails', () => {
+  it('is tried again ever later, says so to whoever asked, and holds up nobody else', async () => {
+    const { destruction } = stage.server().app
+    const task = await draft()
+    let failures = 0
+    let isBroken = true
+    destruction.register({
+      name: 'broken',
+      async end(taskId) {
+        if (taskId !== task.id || !isBroken) return 0
+        failures += 1
+        throw new Error('the disk is away')
+      },
+    })
+    await ask(task)
+    await expect.poll(async () => (await newest(task))?.attempts).toBe(1)
+    const waits: number[] = []
+    for (let attempt = 1; attempt <= 8; attempt++) {
+      const failed = await newest(task)
+      expect(failed).toMatchObject({ state: 'SHREDDING', attempts: attempt, problem: 'internal' })
+      expect(failures).toBe(attempt)
+      const waitMs = Date.parse(failed?.nextTryAt ?? '') - clock.now().getTime()
+      waits.push(waitMs)
+      // Before its time it is left alone.
+      await advance()
+      expect(failures).toBe(attempt)
+      offsetMs += waitMs + 1000
+      await advance()
+    }
+    const minutes = waits.map((waitMs) => waitMs / 60_000)
+    for (const [i, minute] of minutes.entries()) {
+      const longest = Math.min(60, 2 ** i)
+      expect(minute).toBeGreaterThan(longest / 2 - 0.5)
+      expect(minute).toBeLessThanOrEqual(longest)
+    }
+    expect((await destruction.queue()).first.find((one) => one.taskId === task.id)).toMatchObject({
+      attempts: 9,
+      problem: 'internal',
+    })
+    // Another one goes its way meanwhile.
+    corp.token = await stage.signIn(corp.admin.login, corp.corpId)
+    const other = await draft()
+    await ask(other)
+    await until(other, 'DESTROYED_PROVISIONAL')
+    // Mended, it goes on by itself, and nothing of the trouble stays.
+    isBroken = false
+    offsetMs += 61 * 60_000
+    expect(await until(task, 'DESTROYED_PROVISIONAL')).toMatchObject({
+      attempts: 0,
+      problem: null,
+      nextTryAt: null,
+    })
+  })
+})
+
 describe('a legal hold', () => {
   it('is not put on what is being shredded at that moment, so that it never claims what it cannot keep', async () => {
     const { destruction, db } = stage.server().app

@@ -21,6 +21,8 @@ export interface Check {
 /** What was found and done, step by step; grows and is never taken back. Free of content. */
 export interface ShredRecord {
   history: { state: DestructionState; at: string }[]
+  /** The session that asked for consent of all, in whose name the agreement goes out. */
+  asker?: { sessionId: string; accountId: string; role: 'self' | 'admin' | 'member' }
   /** When all must consent and one does not: destroy at least the requester's own access. */
   otherwise?: 'own-access' | 'nothing'
   approvers?: string[]

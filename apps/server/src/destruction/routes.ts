@@ -151,6 +151,8 @@ function view(
     provisionalAt: iso(row.provisional_at),
     finalAt: iso(row.final_at),
     problem: row.problem,
+    attempts: row.attempts,
+    nextTryAt: iso(row.next_try_at),
     history: recordOf(row).history,
     certificates: certificates.map((one) => ({
       stage: one.stage,

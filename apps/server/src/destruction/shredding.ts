@@ -15,6 +15,8 @@ import type { Storage } from '#src/storage/storage.ts'
 import type { Webhooks } from '#src/webhooks/webhooks.ts'
 import { decide, isCancellable } from './lifecycle.ts'
 import { recordOf, type ShreddedObject, type ShredRecord } from './record.ts'
+import { NO_FAILURE } from './retry.ts'
+import type { StepHook } from './steps.ts'
 import { type DestructionRow, lockContract, lockRequest, requestsOf, updateRequest } from './store.ts'
 
 /** What a room below this one keeps of a contract. */
@@ -44,6 +46,7 @@ export interface ShreddingDeps {
   webhooks: Pick<Webhooks, 'forget'>
   outbox: Pick<Outbox, 'forget'>
   laterRooms: readonly LaterRoom[]
+  step: StepHook
 }
 
 export const probeLabel = 'destruction-probe'
@@ -144,13 +147,18 @@ export function createShredding(deps: ShreddingDeps) {
   /** SHREDDING → VERIFYING. */
   async function shred(row: DestructionRow): Promise<void> {
     const surveyed = await survey(row)
+    await deps.step('destruction:surveyed')
     const { receipts, extent } = await destroyKeys(row)
+    await deps.step('destruction:keys-gone')
     if (extent === 'access') return await finishAccess(row, { ...surveyed, receipts })
     const originals = await destroyOriginals(row.task_id)
+    await deps.step('destruction:originals-gone')
     const record = { ...surveyed, receipts: [...receipts, ...originals.receipts] }
     await finishContract(row, record, originals)
+    await deps.step('destruction:content-gone')
     // The rest is retried by storage itself; verification waits for it.
     await storage.removeDue({ hasten: true })
+    await deps.step('destruction:replicas-asked')
   }
 
   async function finishAccess(row: DestructionRow, record: ShredRecord): Promise<void> {
@@ -239,8 +247,7 @@ export function createShredding(deps: ShreddingDeps) {
         state: decision.state,
         extent,
         shredded_at: now,
-        problem: null,
-        attempts: 0,
+        ...NO_FAILURE,
         record: { ...record, history },
       },
       now,
@@ -249,3 +256,5 @@ export function createShredding(deps: ShreddingDeps) {
 
   return { shred }
 }
+
+export type Shredding = ReturnType<typeof createShredding>

@@ -38,6 +38,18 @@ export async function findByAgreement(tx: Tx, agreementTaskId: string): Promise<
   return await rows(tx).where('agreement_task_id', '=', agreementTaskId).forUpdate().executeTakeFirst()
 }
 
+/** False when the request has its agreement already, or no longer wants one (app role, of who asked). */
+export async function linkAgreement(tx: Tx, id: string, agreementTaskId: string): Promise<boolean> {
+  const { numUpdatedRows } = await open(tx)
+    .updateTable('destruction')
+    .set({ agreement_task_id: agreementTaskId })
+    .where('id', '=', id)
+    .where('state', '=', 'REQUESTED')
+    .where('agreement_task_id', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
 /** Newest first, as far as the transaction's subject may see them. */
 export async function requestsOf(tx: Tx, taskId: string): Promise<DestructionRow[]> {
   return await rows(tx).where('task_id', '=', taskId).orderBy('id', 'desc').execute()
@@ -55,37 +67,98 @@ export async function activeRequests(tx: Tx, now: Date): Promise<string[]> {
     .where((where) =>
       where.or([
         where.and([where('state', '=', 'COOLING_OFF'), where('due_at', '<=', now)]),
+        where.and([where('state', '=', 'REQUESTED'), where('basis', '=', 'consent')]),
         where('state', 'in', ['HOLD_CHECK', 'SHREDDING', 'VERIFYING']),
       ]),
     )
+    .where(isTimeToTry(now))
     .orderBy('id')
     .execute()
   return found.map((row) => row.id)
 }
 
+/** Every request that has not come to its end, the one that is due first in front; ids and states, nothing of content. */
+export async function openRequests(tx: Tx, limit: number) {
+  const found = await open(tx)
+    .selectFrom('destruction')
+    .select([
+      'id',
+      'task_id',
+      'basis',
+      'extent',
+      'state',
+      'requested_at',
+      'due_at',
+      'attempts',
+      'problem',
+      'next_try_at',
+    ])
+    .where('ended_at', 'is', null)
+    .orderBy('due_at', (order) => order.asc().nullsLast())
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return found.map((row) => ({
+    id: row.id,
+    taskId: row.task_id,
+    basis: row.basis,
+    extent: row.extent,
+    state: row.state,
+    requestedAt: row.requested_at,
+    dueAt: row.due_at,
+    attempts: row.attempts,
+    problem: row.problem,
+    nextTryAt: row.next_try_at,
+  }))
+}
+
+/** How many requests have not come to their end, by state. */
+export async function openRequestCounts(
+  tx: Tx,
+): Promise<{ state: DestructionRow['state']; count: number }[]> {
+  return await open(tx)
+    .selectFrom('destruction')
+    .select((of) => ['state' as const, of.fn.countAll<number>().as('count')])
+    .where('ended_at', 'is', null)
+    .groupBy('state')
+    .orderBy('state')
+    .execute()
+}
+
 /** Requests whose certificate was entered and is not complete, whichever state they have come to. */
-export async function uncertifiedRequests(tx: Tx): Promise<string[]> {
+export async function uncertifiedRequests(tx: Tx, now: Date): Promise<string[]> {
   const found = await open(tx)
     .selectFrom('destruction_certificate')
+    .innerJoin('destruction', 'destruction.id', 'destruction_certificate.destruction_id')
     .select('destruction_id')
     .where('pdf', 'is', null)
+    .where(isTimeToTry(now))
     .distinct()
     .execute()
   return found.map((row) => row.destruction_id)
 }
 
 /** Requests that wait for the end of their epochs, in pages by id. */
-export async function provisionalRequests(tx: Tx, afterId: string, limit: number): Promise<string[]> {
+export async function provisionalRequests(
+  tx: Tx,
+  now: Date,
+  afterId: string,
+  limit: number,
+): Promise<string[]> {
   const found = await open(tx)
     .selectFrom('destruction')
     .select('id')
     .where('state', '=', 'DESTROYED_PROVISIONAL')
     .where('id', '>', afterId)
+    .where(isTimeToTry(now))
     .orderBy('id')
     .limit(limit)
     .execute()
   return found.map((row) => row.id)
 }
+
+const isTimeToTry = (now: Date) =>
+  sql<boolean>`(destruction.next_try_at is null or destruction.next_try_at <= ${now})`
 
 export async function updateRequest(
   tx: Tx,

@@ -24,6 +24,7 @@ export interface DestructionTables {
     record: unknown
     attempts: Generated<number>
     problem: string | null
+    next_try_at: Date | null
     updated_at: Date
   }
   destruction_certificate: {

@@ -30,6 +30,8 @@ export const destruction = z.object({
   provisionalAt: z.string().nullable(),
   finalAt: z.string().nullable(),
   problem: z.string().nullable(),
+  attempts: z.number(),
+  nextTryAt: z.string().nullable(),
   history: z.array(z.object({ state, at: z.string() })),
   certificates: z.array(z.object({ stage, number: z.string(), sha256: z.string(), ready: z.boolean() })),
 })

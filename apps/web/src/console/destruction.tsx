@@ -5,10 +5,10 @@ import { Link } from 'react-router'
 import { call } from '../api/client.ts'
 import { downloadChecked } from '../api/download.ts'
 import { CodeField } from '../design/code-field.tsx'
-import { Button } from '../design/controls.tsx'
+import { Button, Segments, TextField } from '../design/controls.tsx'
 import { Bones, Note, ProblemNote, useToast } from '../design/notices.tsx'
 import { Sheet } from '../design/sheet.tsx'
-import { formatTime } from '../words/dates.ts'
+import { formatDay, formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
 import { useIdentity } from './page.tsx'
 
@@ -162,6 +162,20 @@ function RequestCard({ taskId, one }: { taskId: string; one: Destruction }) {
         </span>
       </div>
       {one.state === 'COOLING_OFF' && one.dueAt && <Countdown until={one.dueAt} />}
+      {one.problem === 'destruction_task_is_signed_now' ? (
+        <Note tone="wait">{t('destroyWaitsForSigning')}</Note>
+      ) : (
+        one.problem !== null &&
+        one.nextTryAt !== null && (
+          <Note tone="wait">
+            {t('destroyRetry', {
+              count: one.attempts,
+              problem: one.problem,
+              time: formatTime(one.nextTryAt),
+            })}
+          </Note>
+        )
+      )}
       {one.state === 'DESTROYED_PROVISIONAL' && (
         <p className="muted small">
           {t(one.extent === 'contract' ? 'destroyProvisionalWhy' : 'destroyProvisionalAccessWhy')}
@@ -234,13 +248,18 @@ function AskSheet({
   const queries = useQueryClient()
   const [code, setCode] = useState('')
   const [sentAt, setSentAt] = useState<number | null>(null)
+  const [when, setWhen] = useState<'soon' | 'date'>('soon')
+  const [date, setDate] = useState('')
   const path = `/sign-tasks/${taskId}/destruction`
   const send = useMutation({
     mutationFn: () => call('POST', `${path}/code`),
     onSuccess: () => setSentAt(Date.now()),
   })
   const ask = useMutation({
-    mutationFn: () => call<Destruction>('POST', path, { body: { basis, code } }),
+    mutationFn: () =>
+      call<Destruction>('POST', path, {
+        body: { basis, code, ...(when === 'date' ? { at: new Date(`${date}T00:00`).toISOString() } : {}) },
+      }),
     onSuccess: () => {
       queries.invalidateQueries({ queryKey: ['destruction', taskId] })
       queries.invalidateQueries({ queryKey: ['tasks'] })
@@ -260,6 +279,24 @@ function AskSheet({
     <Sheet title={words[0]} onClose={onClose}>
       <form className="stack" onSubmit={submit} noValidate>
         <p>{words[1]}</p>
+        <Segments
+          label={t('destroyWhen')}
+          value={when}
+          onChange={setWhen}
+          options={[
+            { value: 'soon', label: t(basis === 'own' ? 'destroyAtOnce' : 'destroyEarliest') },
+            { value: 'date', label: t('destroyOnDate') },
+          ]}
+        />
+        {when === 'date' && (
+          <TextField
+            label={t('destroyDate')}
+            type="date"
+            value={date}
+            min={formatDay(new Date(Date.now() + 86_400_000))}
+            onChange={(event) => setDate(event.target.value)}
+          />
+        )}
         <p className="muted small">{t('destroyCodeLead')}</p>
         <CodeField
           value={code}
@@ -270,7 +307,13 @@ function AskSheet({
           onSend={() => send.mutate()}
         />
         <ProblemNote error={ask.error ?? send.error} />
-        <Button look="danger" type="submit" wide busy={ask.isPending} disabled={code.length < 6}>
+        <Button
+          look="danger"
+          type="submit"
+          wide
+          busy={ask.isPending}
+          disabled={code.length < 6 || (when === 'date' && date === '')}
+        >
           {t('destroyConfirm')}
         </Button>
       </form>
