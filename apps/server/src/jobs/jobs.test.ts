@@ -133,4 +133,66 @@ describe('jobs', () => {
     await jobs.start()
     expect(await taken).toEqual([7])
   })
+
+  it('that outlive the end of their process are taken over at once, not after the grace of dead ones', async () => {
+    const [leaving, staying] = [0, 1].map(() =>
+      createJobs({ url: database.url, log: silent, handBackMs: 100 }),
+    ) as [Jobs, Jobs]
+    const begun = new EventEmitter()
+    leaving.define('long', payload, async ({ n }) => {
+      begun.emit('first', n)
+      await new Promise(() => undefined)
+    })
+    staying.define('long', payload, async ({ n }) => void begun.emit('second', n))
+    const first = once(begun, 'first')
+    await leaving.start({ scheduled: false })
+    await db.work((tx) => jobs.enqueue(tx, 'long', { n: 9 }))
+    expect(await first).toEqual([9])
+    await staying.start({ scheduled: false })
+    try {
+      const second = once(begun, 'second')
+      await leaving.stop()
+      await leaving.close()
+      expect(await second).toEqual([9])
+    } finally {
+      await staying.stop()
+      await staying.close()
+    }
+  })
+
+  it('that take long are left to the runner that lives, also when another one starts', async () => {
+    const begun = new EventEmitter()
+    const runs: number[] = []
+    let finish = () => {}
+    const end = new Promise<void>((resolve) => (finish = resolve))
+    const [one, two] = [0, 1].map(() => createJobs({ url: database.url, log: silent })) as [Jobs, Jobs]
+    for (const runner of [one, two]) {
+      runner.define('slow', payload, async ({ n }) => {
+        runs.push(n)
+        begun.emit('begun')
+        await end
+      })
+    }
+    const client = new pg.Client({ connectionString: database.ownerUrl })
+    await client.connect()
+    try {
+      const first = once(begun, 'begun')
+      await one.start({ scheduled: false })
+      await db.work((tx) => jobs.enqueue(tx, 'slow', { n: 5 }))
+      await first
+      // As if it had run for an hour: the second one looks for the jobs of dead runners when it starts.
+      await client.query(`update graphile_worker._private_jobs set locked_at = now() - interval '1 hour'`)
+      await two.start({ scheduled: false })
+      const { rows } = await client.query<{ locked: boolean }>(
+        `select locked_by is not null as locked from graphile_worker._private_jobs`,
+      )
+      expect(rows).toEqual([{ locked: true }])
+    } finally {
+      finish()
+      await one.stop()
+      await two.stop()
+      await Promise.all([one.close(), two.close(), client.end()])
+    }
+    expect(runs).toEqual([5])
+  })
 })

@@ -46,7 +46,7 @@ export interface Jobs {
   schedule(kind: string, cron: string): void
   /** Runs jobs until {@link Jobs.stop}; `scheduled` says whether this process also queues by the clock. */
   start(options?: { scheduled?: boolean }): Promise<void>
-  /** Lets running jobs end. */
+  /** Takes no more and lets running jobs end, for so long; {@link Jobs.close} hands back what runs still. */
   stop(): Promise<void>
   /** For tests: runs what is due until nothing is, and returns the errors met on the way. */
   drain(): Promise<unknown[]>
@@ -59,9 +59,14 @@ export interface JobsOptions {
   log: Log
   /** Jobs at a time in this process. */
   concurrency?: number
+  /** How long a stop waits for running jobs. */
+  handBackMs?: number
 }
 
-export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
+/** Below what supervisors grant a process to end. */
+const HAND_BACK_MS = 20_000
+
+export function createJobs({ url, log, concurrency = 4, handBackMs = HAND_BACK_MS }: JobsOptions): Jobs {
   const pool = openRolePool(
     {
       url,
@@ -75,6 +80,8 @@ export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
   const schedules: { task: string; match: string }[] = []
   const failures: unknown[] = []
   let running: { stop(): Promise<void> } | undefined
+  let ending: Promise<void> | undefined
+  let isAbandoned = false
 
   const base = { pgPool: pool, noHandleSignals: true, logger: quietLogger(log) }
 
@@ -158,8 +165,17 @@ export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
     },
 
     async stop() {
-      await running?.stop()
-      running = undefined
+      ending ??= (async () => {
+        const timer = new AbortController()
+        const late = wait(handBackMs, true, { signal: timer.signal, ref: false }).catch(() => false)
+        const isLate = await Promise.race([running?.stop().then(() => false), late])
+        timer.abort()
+        if (isLate) log.warn({ room: 'jobs' }, 'jobs still run; another process takes them over')
+        isAbandoned = isLate === true
+        running = undefined
+        ending = undefined
+      })()
+      await ending
     },
 
     async drain() {
@@ -169,8 +185,11 @@ export function createJobs({ url, log, concurrency = 4 }: JobsOptions): Jobs {
     },
 
     async close() {
+      await presence.handBack()
       await presence.end()
-      await pool.end()
+      // What runs still holds a connection, which ends with the process.
+      const closed = pool.end()
+      if (!isAbandoned) await closed
     },
   }
 }

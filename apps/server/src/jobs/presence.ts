@@ -20,6 +20,8 @@ export interface RunnerPresence {
   events: EventEmitter
   /** Takes the lock that says "alive" and frees the jobs of runners that no longer hold theirs. */
   begin(): Promise<void>
+  /** Frees what this runner's workers still hold; for a process that is about to end. */
+  handBack(): Promise<void>
   end(): Promise<void>
 }
 
@@ -37,13 +39,14 @@ export function createRunnerPresence({
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
 
-  events.on('worker:create', ({ worker }: { worker: { workerId: string } }) => {
+  // Jobs are locked in the name of the pool, not of one of its workers.
+  events.on('pool:create', ({ workerPool }: { workerPool: { id: string } }) => {
     pool
       .query('insert into job_workers (worker_id, runner_key) values ($1, $2) on conflict do nothing', [
-        worker.workerId,
+        workerPool.id,
         runnerKey,
       ])
-      .catch((error: unknown) => log.warn({ err: error }, 'a job worker could not be registered'))
+      .catch((error: unknown) => log.warn({ err: error }, 'a job runner could not be registered'))
   })
 
   async function sweep(graceSeconds: number): Promise<void> {
@@ -87,6 +90,15 @@ export function createRunnerPresence({
         sweep(GRACE_S).catch((error: unknown) => log.warn({ err: error }, 'sweep of dead job workers failed'))
       }, SWEEP_INTERVAL_MS)
       timer.unref()
+    },
+    async handBack() {
+      await pool
+        .query(
+          `select graphile_worker.force_unlock_workers(array_agg(worker_id)) from job_workers
+           where runner_key = $1 having count(*) > 0`,
+          [runnerKey],
+        )
+        .catch((error: unknown) => log.warn({ err: error }, 'running jobs could not be handed back'))
     },
     async end() {
       clearInterval(timer)
