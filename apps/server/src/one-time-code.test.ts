@@ -26,7 +26,13 @@ test('a spent code is not right any more, whatever is guessed', () => {
   expect(judgeCode(sent({ tries: 5 }), hash, now, 5)).toEqual({ verdict: 'spent', change: null })
 })
 
-test('no code, a used one and one at its end answer alike and change nothing', () => {
-  for (const row of [undefined, sent({ used_at: now }), sent({ expires_at: now })])
+test('a used one is known again by who has it, and by nobody else', () => {
+  const used = sent({ used_at: now })
+  expect(judgeCode(used, hash, now, 5)).toEqual({ verdict: 'used', change: null })
+  expect(judgeCode(used, randomBytes(32), now, 5)).toEqual({ verdict: 'wrong', change: null })
+})
+
+test('no code and one at its end answer alike and change nothing', () => {
+  for (const row of [undefined, sent({ expires_at: now })])
     expect(judgeCode(row, hash, now, 5)).toEqual({ verdict: 'wrong', change: null })
 })

@@ -8,9 +8,12 @@ export interface SentCode {
   used_at: Date | null
 }
 
-/** `spent` is told apart from `wrong`, because only a new code helps then. */
+/**
+ * `spent` is told apart from `wrong`, because only a new code helps then; `used` is the right one a second time, which
+ * only somebody who has it can send: the first time may still be at work, in this process or another.
+ */
 export interface CodeJudgement {
-  verdict: 'right' | 'wrong' | 'spent'
+  verdict: 'right' | 'wrong' | 'spent' | 'used'
   /** To be written to the row, under the lock it was read with; null when a guess at it changes nothing. */
   change: { used_at: Date } | { tries: number } | null
 }
@@ -25,8 +28,9 @@ export function judgeCode(
   now: Date,
   maxTries: number,
 ): CodeJudgement {
-  if (row === undefined || row.used_at !== null || row.expires_at <= now) {
-    return { verdict: 'wrong', change: null }
+  if (row === undefined || row.expires_at <= now) return { verdict: 'wrong', change: null }
+  if (row.used_at !== null) {
+    return { verdict: timingSafeEqual(givenHash, row.code_hash) ? 'used' : 'wrong', change: null }
   }
   if (row.tries >= maxTries) return { verdict: 'spent', change: null }
   if (timingSafeEqual(givenHash, row.code_hash)) return { verdict: 'right', change: { used_at: now } }

@@ -125,7 +125,8 @@ export function createLoginCodes({ db, clock, notifications, keyedHash, budgets 
       if (row !== undefined && change !== null) {
         await typed.updateTable('login_code').set(change).where('id', '=', row.id).execute()
       }
-      return verdict
+      // For a log-in a code used already is none.
+      return verdict === 'used' ? 'wrong' : verdict
     },
   }
 }

@@ -81,6 +81,11 @@ export const refuse = defineRefusals({
     zh: '签署验证码不正确或已过期，请核对最近一条消息，或重新获取。',
     en: 'The signing code is wrong or no longer valid. Check the latest message or ask for a new code.',
   },
+  sign_code_used: {
+    kind: 'conflict',
+    zh: '此验证码已经使用：签署可能正在另一个窗口进行，请稍候查看结果；仍未签署时请重新获取验证码。',
+    en: 'This code was used already: your signature may be under way in another window. Wait a moment and look; if nothing was signed, ask for a new code.',
+  },
   sign_code_tried_too_often: {
     kind: 'limited',
     zh: '签署验证码输错次数过多，已作废，请重新获取。',

@@ -220,7 +220,7 @@ describe('willingness codes', () => {
     const code = await newest()
     await expect(verify('task-1:actor-2', code)).rejects.toThrow('sign_code_wrong')
     expect(await verify('task-1:actor-1', code)).toMatchObject({ codeId: expect.any(String) })
-    await expect(verify('task-1:actor-1', code)).rejects.toThrow('sign_code_wrong')
+    await expect(verify('task-1:actor-1', code)).rejects.toThrow('sign_code_used')
 
     await send('task-1:actor-3')
     const late = await newest()

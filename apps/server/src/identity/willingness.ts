@@ -29,7 +29,7 @@ export interface Willingness {
   sendCode(tx: Tx, input: SendCodeInput): Promise<{ expiresAt: Date }>
   /**
    * Uses up the newest code, once. Opens its own transaction, because a wrong try must be counted even though
-   * it is refused (`sign_code_wrong`, `sign_code_tried_too_often`). The id returned names the code in evidence.
+   * it is refused (`sign_code_wrong`, `sign_code_used`, `sign_code_tried_too_often`). The id returned names the code in evidence.
    */
   verifyCode(input: {
     purpose: 'sign'
@@ -116,6 +116,7 @@ export function createWillingness(deps: {
         }
         return verdict === 'right' ? { codeId: row.id, sentAt: row.created_at } : verdict
       })
+      if (outcome === 'used') throw refuse('sign_code_used')
       if (outcome === 'wrong') throw refuse('sign_code_wrong')
       if (outcome === 'spent') throw refuse('sign_code_tried_too_often')
       return outcome
