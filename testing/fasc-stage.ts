@@ -32,7 +32,9 @@ export type FascStage = Awaited<ReturnType<typeof openFascStage>>
 /** An id that nothing has. */
 export const NOBODY = '0123456789abcdef0123456789abcdef'
 
-export async function openFascStage(options: { environment?: Environment; clock?: Clock } = {}) {
+export async function openFascStage(
+  options: { environment?: Environment; clock?: Clock; at?: string } = {},
+) {
   const stage = await openStage({
     environment: {
       YINXIN_UPLOAD_LIMIT_BYTES: '300000',
@@ -41,6 +43,7 @@ export async function openFascStage(options: { environment?: Environment; clock?
       ...options.environment,
     },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.at === undefined ? {} : { at: options.at }),
   })
   const corp = await stage.company('示例科技有限公司')
   const other = await stage.company('另一科技有限公司', await stage.person('周七'))

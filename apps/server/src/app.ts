@@ -26,7 +26,7 @@ import { addLogRoutes } from './evidence/routes.ts'
 import { createFasc } from './fasc/fasc.ts'
 import { addFascRoutes } from './fasc/routes.ts'
 import { addHealthRoutes } from './http/health.ts'
-import { createHttp } from './http/http.ts'
+import { createHttp, createPace } from './http/http.ts'
 import { createIdentityBureau } from './identity/bureau.ts'
 import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
@@ -338,6 +338,7 @@ export async function createApp({
     verification,
     evidencePackage,
     webhooks,
+    pace: createPace({ db, clock, log }),
     baseUrl: config.baseUrl,
     callsPerSecond: config.fascCallsPerSecond,
   })
@@ -437,6 +438,12 @@ export async function createApp({
     sla,
     environment,
     http,
+    /** Asks for no more requests and takes no more jobs, while everything is still answered. */
+    drain() {
+      http.drain()
+      storage.endUpkeep()
+      void jobs.stop()
+    },
     /** In reverse: requests end first, then jobs, then what both stand on. */
     async close() {
       await http.close()

@@ -96,6 +96,8 @@ export interface Config {
   /** PEM file of the roots that those authorities must chain to; set whenever there are any. */
   tsaAnchorsFile: string | undefined
   trustProxy: string[]
+  /** How long a server that is told to end still answers, so that balancers notice first. */
+  drainMs: number
   workerConcurrency: number
   /** Pauses before a callback that was not acknowledged is sent again. */
   callbackRetryMs: number[]
@@ -450,6 +452,11 @@ export const settings = {
     zh: '可信反向代理的地址（逗号分隔），采信其 X-Forwarded-For。',
     en: 'Addresses of reverse proxies whose X-Forwarded-For is believed, separated by commas.',
   },
+  YINXIN_DRAIN_SECONDS: {
+    schema: wholeNumber(0, 300),
+    zh: '收到 SIGTERM 后，/readyz 先回答未就绪而请求照常处理的秒数，应长于负载均衡两次探测；默认生产模式 5，其他模式 0。',
+    en: 'Seconds after SIGTERM in which `/readyz` says no while requests are still answered; longer than two looks of the balancer. 5 in production unless set, otherwise 0.',
+  },
   YINXIN_WORKER_CONCURRENCY: {
     schema: wholeNumber(1, 64),
     default: '8',
@@ -638,6 +645,9 @@ export function readConfig(
     tsaUrls: value<string[] | undefined>('YINXIN_TSA_URLS') ?? [],
     tsaAnchorsFile: value('YINXIN_TSA_ANCHORS_FILE'),
     trustProxy: value<string[] | undefined>('YINXIN_TRUST_PROXY') ?? [],
+    drainMs:
+      1000 *
+      (value<number | undefined>('YINXIN_DRAIN_SECONDS') ?? (value('YINXIN_MODE') === 'production' ? 5 : 0)),
     workerConcurrency: value('YINXIN_WORKER_CONCURRENCY'),
     callbackRetryMs: value('YINXIN_CALLBACK_RETRY_SECONDS'),
     fascCallsPerSecond: value('YINXIN_FASC_CALLS_PER_SECOND'),

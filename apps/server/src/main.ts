@@ -7,6 +7,8 @@ const ROLES: readonly Role[] = ['api', 'worker', 'scheduler']
 const { values } = parseArgs({ options: { role: { type: 'string', default: ROLES.join(',') } } })
 try {
   await serveUntilSignal(readConfig(undefined, readRoles(values.role)), {})
+  // A job that was handed back to others must not keep this process.
+  setTimeout(() => process.exit(), 2000).unref()
 } catch (error) {
   process.stderr.write(
     `${error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : error}\n`,

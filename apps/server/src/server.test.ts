@@ -92,6 +92,7 @@ describe('the server', () => {
     cleanUps.push(server.stop)
     expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({
       ready: true,
+      draining: false,
       checks: { database: true, keys: true, storage: true },
     })
     expect(await (await fetch(`${server.url}/api/v1/environment`)).json()).toMatchObject({ mode: 'sandbox' })

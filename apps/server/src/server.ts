@@ -1,5 +1,6 @@
 /** The server as a whole: database, migrations, rooms, listening, and the way back. */
 import { rm } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import { sm2Status } from '@yinxin/pki'
 import { z } from 'zod'
 import { type App, type AppDeps, createApp } from './app.ts'
@@ -70,6 +71,8 @@ export interface Server {
   databases: Databases | undefined
   /** True when a PostgreSQL that a killed server left behind was taken over. */
   recovered: boolean
+  /** Answers on while balancers take notice: for `drainMs` of the settings. */
+  drain(): Promise<void>
   /** Lets requests and jobs in flight end, then stops everything. Calling it again waits for the same end. */
   stop(): Promise<void>
 }
@@ -153,6 +156,11 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
       },
       databases,
       recovered: databases?.recovered ?? postgres()?.recovered ?? false,
+      async drain() {
+        log.info({ drainMs: config.drainMs }, 'draining')
+        app.drain()
+        await wait(config.drainMs)
+      },
       stop,
     }
   } catch (error) {
@@ -168,7 +176,7 @@ const SAME_SIGNAL_MS = 1500
 
 /**
  * Starts the server and ends it on Ctrl-C, on SIGTERM or with `ended`, also when that comes while it is still
- * starting: a database is never left behind. Asking again after a moment ends the process at once.
+ * starting: a database is never left behind. SIGTERM drains first. Asking again after a moment ends the process at once.
  */
 export async function serveUntilSignal(
   config: Config,
@@ -176,12 +184,12 @@ export async function serveUntilSignal(
   onStarted: (server: Server) => void | Promise<void> = () => undefined,
   ended?: Promise<unknown>,
 ): Promise<void> {
-  const signal = new Promise<void>((resolve) => {
+  const signal = new Promise<NodeJS.Signals>((resolve) => {
     let askedAtMs: number | undefined
-    const onSignal = () => {
+    const onSignal = (name: NodeJS.Signals) => {
       askedAtMs ??= performance.now()
       if (performance.now() - askedAtMs > SAME_SIGNAL_MS) process.exit(130)
-      resolve()
+      resolve(name)
     }
     process.on('SIGINT', onSignal)
     process.on('SIGTERM', onSignal)
@@ -189,7 +197,9 @@ export async function serveUntilSignal(
   const server = await startServer(config, options)
   try {
     await onStarted(server)
-    await (ended === undefined ? signal : Promise.race([signal, ended]))
+    const end = await (ended === undefined ? signal : Promise.race([signal, ended]))
+    // Supervisors and balancers end a server so; a person at a terminal does not want to wait.
+    if (end === 'SIGTERM' && config.drainMs > 0) await server.drain()
   } finally {
     await server.stop()
   }

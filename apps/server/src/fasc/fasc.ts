@@ -49,6 +49,7 @@ export interface FascDeps {
   verification: Verification
   evidencePackage: EvidencePackage
   webhooks: Webhooks
+  pace: Parameters<typeof createGate>[0]['pace']
   /** Without a slash at the end. */
   baseUrl: string
   /** Of one app to one interface. */

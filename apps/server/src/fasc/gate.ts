@@ -5,7 +5,6 @@ import type { Clock } from '#src/clock.ts'
 import type { Db } from '#src/db/db.ts'
 import { fascSignature } from '#src/webhooks/webhooks.ts'
 import { refuse } from './errors.ts'
-import { createPace } from './pace.ts'
 import { useNonce } from './store.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -56,9 +55,10 @@ export function createGate(deps: {
   clock: Clock
   accounts: Pick<Accounts, 'appByAppId'>
   tokens: Pick<Tokens, 'isValid'>
+  /** Counts a call over all processes; resolves to how many there were in the time that it lies in. */
+  pace: { count(key: string, perMs: number): Promise<{ calls: number }> }
   callsPerSecond: number
 }) {
-  const pace = createPace(deps.callsPerSecond)
   return {
     /** @throws the refusal that says what is missing or wrong */
     async admit(request: GateRequest): Promise<FascCaller> {
@@ -87,8 +87,8 @@ export function createGate(deps: {
       if (!isSigned(request, app?.secret ?? '') || app === null) throw refuse('fasc_signature_invalid')
 
       // 3. Only a valid signature counts as a call of the app and uses a nonce up: nobody else can burn an app's nonces.
-      if (!pace.take(appId, request.path, new Date(nowMs)))
-        throw refuse('fasc_too_fast', { limit: deps.callsPerSecond })
+      const { calls } = await deps.pace.count(`fasc ${appId} ${request.path}`, 1000)
+      if (calls > deps.callsPerSecond) throw refuse('fasc_too_fast', { limit: deps.callsPerSecond })
       const until = new Date(nowMs + NONCE_LIFE_MS)
       if (!(await deps.db.work((tx) => useNonce(tx, appId, nonce, until)))) throw refuse('fasc_nonce_used')
 

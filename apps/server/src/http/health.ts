@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Http } from './http.ts'
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can do its work; the names of what cannot stand in the answer.
+ * `/healthz`: the process answers. `/readyz`: it can do its work and does not end; what it cannot stands in the answer.
  * Both are kept free of anything that a stranger should not know.
  */
 export function addHealthRoutes(http: Http, checks: Record<string, () => Promise<boolean>>): void {
@@ -22,16 +22,17 @@ export function addHealthRoutes(http: Http, checks: Record<string, () => Promise
     answer: 'raw',
     produces: ['application/json'],
     async handle() {
+      const draining = http.isDraining()
       const results = await Promise.all(
         Object.entries(checks).map(
           async ([name, check]) => [name, await check().catch(() => false)] as const,
         ),
       )
-      const ready = results.every(([, good]) => good)
+      const ready = results.every(([, good]) => good) && !draining
       return {
         status: ready ? 200 : 503,
         contentType: 'application/json; charset=utf-8',
-        body: JSON.stringify({ ready, checks: Object.fromEntries(results) }),
+        body: JSON.stringify({ ready, draining, checks: Object.fromEntries(results) }),
       }
     },
   })

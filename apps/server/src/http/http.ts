@@ -16,6 +16,7 @@ import { refuse } from './errors.ts'
 import { createIdempotency, type Sealer } from './idempotency.ts'
 import { STREAMED_TYPES } from './media-types.ts'
 import { addOpenApi } from './openapi.ts'
+import { createPace, paceStore } from './pace.ts'
 import { createErrorHandler } from './problem.ts'
 import { createRoute, type Route } from './route.ts'
 import { addSecurityHeaders, setSecurityHeaders } from './security-headers.ts'
@@ -27,6 +28,7 @@ export { type Language, languageOf } from './language.ts'
 export { decodeCursor, encodeCursor, pageFrom, pageOf, pageQuery } from './paging.ts'
 export { type ByteRange, contentDisposition, fileAnswer } from './range.ts'
 export type { RawAnswer, Route, RouteInput } from './route.ts'
+export { createPace, type Pace } from './pace.ts'
 export { clearSessionCookie, setSessionCookie } from './session-cookie.ts'
 export type { Upload } from './upload.ts'
 
@@ -56,6 +58,9 @@ export interface Http {
   listen(at: { host: string; port: number }): Promise<number>
   /** Forgets used nonces and old idempotent answers; to be scheduled. */
   prune(): Promise<void>
+  /** Still answers everything, while `isDraining` says that no more should be sent here, and ends kept connections. */
+  drain(): void
+  isDraining(): boolean
   /** Stops accepting, lets requests in flight end, closes. */
   close(): Promise<void>
 }
@@ -97,6 +102,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   })
   app.decorateRequest('bodySha256', undefined)
   app.decorateRequest('caller', null)
+  let draining = false
   let closing = false
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
@@ -104,14 +110,16 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   })
   app.addHook('onSend', async (_request, reply) => {
     // A connection kept alive would hold up the stop until its client lets go.
-    if (closing) reply.header('connection', 'close')
+    if (draining || closing) reply.header('connection', 'close')
   })
   readBodies(app)
   addSecurityHeaders(app, { https })
   logAnswers(app, log)
   await app.register(cookie)
+  const pace = createPace({ db, clock, log })
   await app.register(rateLimit, {
     global: false,
+    store: paceStore(pace),
     keyGenerator: (request) => addressGroup(request.ip),
     errorResponseBuilder: (_request, context) =>
       refuse('too_many_requests', { seconds: Math.max(1, Math.ceil(context.ttl / 1000)) }),
@@ -138,7 +146,12 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     async prune() {
       await appSignatures.prune()
       await idempotency.prune()
+      await pace.prune()
     },
+    drain() {
+      draining = true
+    },
+    isDraining: () => draining || closing,
     async close() {
       closing = true
       await app.close()

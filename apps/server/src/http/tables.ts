@@ -1,4 +1,5 @@
 export interface HttpTables {
+  call_pace: { key: Uint8Array; calls: number; until: Date }
   app_nonces: { app_id: string; nonce: string; expires_at: Date }
   idempotency_keys: {
     tenant_id: string
