@@ -1,5 +1,6 @@
 /**
- * The storage of the server in a simulated world: `npm run simulate -- [--seed N] [--seeds K] [--steps M] [--trace]`.
+ * The storage of the server in a simulated world: `npm run simulate -- [--seed N] [--seeds K] [--steps M] [--processes 2]
+ * [--trace]`.
  * A seed decides everything; one that fails prints the command that shows it again. With `--mutants` every sync call
  * of the storage room is taken out in its turn, and the simulation has to notice.
  */
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string', default: '2000' },
+    processes: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
   },
@@ -27,6 +29,7 @@ async function simulateSeeds(): Promise<boolean> {
       const summary = await simulate({
         seed,
         steps,
+        processes: values.processes === '2' ? 2 : 1,
         ...(values.trace ? { onTrace: (line: string) => console.log(line) } : {}),
       })
       total += summary.steps
@@ -38,7 +41,9 @@ async function simulateSeeds(): Promise<boolean> {
       if (!(error instanceof SimulationFailed)) throw error
       failed += 1
       console.log(`FAILED ${error.message}`)
-      console.log(`again: npm run simulate -- --seed ${seed} --steps ${error.step} --trace`)
+      console.log(
+        `again: npm run simulate -- --seed ${seed} --steps ${error.step}${values.processes === '2' ? ' --processes 2' : ''} --trace`,
+      )
     }
   }
   console.log(`${total} steps, ${failed} of ${values.seeds} seeds failed, ${seconds()} s`)

@@ -136,6 +136,8 @@ export function createLoad({ stage, client, corpName, businessId, admins }: Load
     contracts,
     faults,
     unanswered: () => unanswered,
+    /** How many files and contracts were promised. */
+    acknowledged: () => files.size + contracts.size,
 
     /** Works until the server is gone. An answer that is an error counts as a fault, unless somebody `excuses` it. */
     async work(excuses: () => boolean): Promise<void> {
@@ -157,8 +159,8 @@ export function createLoad({ stage, client, corpName, businessId, admins }: Load
       }
     },
 
-    /** What was begun before the kill goes on by itself. */
-    async settle(withinMs: number): Promise<{ unfinished: string[]; undestroyed: string[] }> {
+    /** What was begun before the kill goes on by itself; what does not is named. */
+    async settle(withinMs: number): Promise<string[]> {
       const inState = (state: KnownContract['state']) =>
         Array.from(contracts).flatMap(([id, one]) => (one.state === state ? [id] : []))
       for (const deadlineMs = performance.now() + withinMs; ; await wait(200)) {
@@ -167,9 +169,11 @@ export function createLoad({ stage, client, corpName, businessId, admins }: Load
           if (task.status === 'finished') await noteFinished(task)
         }
         await noteDestroyed()
-        const left = { unfinished: inState('started'), undestroyed: inState('asked') }
-        if (left.unfinished.length + left.undestroyed.length === 0 || performance.now() > deadlineMs)
-          return left
+        const left = [
+          ...inState('started').map((id) => `contract ${id} is not signed`),
+          ...inState('asked').map((id) => `contract ${id} is not destroyed`),
+        ]
+        if (left.length === 0 || performance.now() > deadlineMs) return left
       }
     },
 

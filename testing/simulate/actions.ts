@@ -3,7 +3,7 @@ import { Refusal } from '../../apps/server/src/errors.ts'
 import type { StoredObject } from '../../apps/server/src/storage/catalogue.ts'
 import { isQuorum, quorums } from '../../apps/server/src/storage/quorum.ts'
 import { Broken } from './ledger.ts'
-import { type ModelObject, type Stage, scopeIds, settle, tenantId } from './stage.ts'
+import { type ModelObject, type Process, type Stage, scopeIds, settle, tenantId } from './stage.ts'
 import { isTroubled } from './sim-disk.ts'
 
 /** What the users of storage and its own schedule do. */
@@ -22,9 +22,10 @@ export type Upkeep =
 export function begin(stage: Stage, work: Work): Promise<void> {
   stage.begun += 1
   const number = stage.begun
-  const life = stage.life()
-  stage.underWay.set(number, work)
-  return perform(stage, work)
+  const process = whoDoes(stage, work)
+  const { life } = process
+  stage.underWay.set(number, { work, life })
+  return perform(stage, process, work)
     .catch((error: unknown) => {
       stage.tell(`#${number} ${work}: ${String(error)}`)
       if (error instanceof Broken) stage.broken ??= error
@@ -41,16 +42,23 @@ function isExcusable(error: unknown): boolean {
   return !['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'].includes((error as Error).name)
 }
 
-async function perform(stage: Stage, work: Work): Promise<void> {
-  const core = stage.core()
+/** Upkeep is for one of the processes, in a worker's jobs there is work of users too. */
+function whoDoes(stage: Stage, work: Work): Process {
+  const processes = stage.processes()
+  const isOfUsers = work === 'put' || work === 'read' || work === 'stream' || work === 'destroy'
+  return processes.length > 1 && isOfUsers ? stage.world.chance.pick(processes) : stage.worker()
+}
+
+async function perform(stage: Stage, process: Process, work: Work): Promise<void> {
+  const { core } = process
   switch (work) {
     case 'put':
-      return await put(stage)
+      return await put(stage, process)
     case 'read':
     case 'stream':
-      return await read(stage, work)
+      return await read(stage, process, work)
     case 'destroy':
-      return await destroy(stage)
+      return await destroy(stage, process)
     case 'repair':
       return void (await core.repairDue({ hasten: stage.world.chance.hits(0.3) }))
     case 'removal':
@@ -85,7 +93,7 @@ async function* inPieces(content: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < content.length; at += 100_000) yield content.subarray(at, at + 100_000)
 }
 
-async function put(stage: Stage): Promise<void> {
+async function put(stage: Stage, { core, life, transact }: Process): Promise<void> {
   const { chance } = stage.world
   const content = newContent(stage)
   const object: ModelObject = {
@@ -93,9 +101,9 @@ async function put(stage: Stage): Promise<void> {
     sha256: sha256(content),
     class: chance.hits(0.7) ? 'signed' : 'draft',
     state: 'writing',
+    life,
   }
   stage.model.add(object)
-  const core = stage.core()
   const { disturbances } = stage
   try {
     const stored = await core.put({
@@ -120,7 +128,7 @@ async function put(stage: Stage): Promise<void> {
       return
     }
     object.state = 'unsure'
-    await stage.transact((tx) => core.record(tx, stored))
+    await transact((tx) => core.record(tx, stored))
     object.state = 'living'
     stage.tell(`${stored.id} lives, ${object.class}, ${content.length} bytes`)
   } catch (error) {
@@ -137,20 +145,23 @@ function probeOf(stage: Stage, { id, replicas }: StoredObject): Buffer | undefin
 }
 
 /** Whether the world is such that an object with a good replica must be readable at once. */
-const isCalm = (stage: Stage) =>
+const isCalm = (stage: Stage, { life }: Process) =>
   stage.weather.failures === 0 &&
-  Array.from(stage.volumes.values()).every(
-    (volume) => !isTroubled(volume) && volume.strandedLife !== stage.life(),
-  )
+  Array.from(stage.volumes.values()).every((volume) => !isTroubled(volume) && !volume.strandedLives.has(life))
 
-async function read(stage: Stage, how: 'read' | 'stream'): Promise<void> {
+async function read(stage: Stage, process: Process, how: 'read' | 'stream'): Promise<void> {
   const candidates = Array.from(stage.model).filter((one) => one.id !== undefined && one.state !== 'refused')
-  if (candidates.length > 0) await readObject(stage, stage.world.chance.pick(candidates), how)
+  if (candidates.length > 0) await readObject(stage, stage.world.chance.pick(candidates), how, process)
 }
 
-export async function readObject(stage: Stage, object: ModelObject, how: 'read' | 'stream'): Promise<void> {
+export async function readObject(
+  stage: Stage,
+  object: ModelObject,
+  how: 'read' | 'stream',
+  process: Process = stage.worker(),
+): Promise<void> {
   const { chance } = stage.world
-  const before = { state: object.state, disturbances: stage.disturbances, isCalm: isCalm(stage) }
+  const before = { state: object.state, disturbances: stage.disturbances, isCalm: isCalm(stage, process) }
   const id = object.id!
   const { length } = object.content
   const start = length === 0 ? 0 : chance.below(length)
@@ -160,14 +171,15 @@ export async function readObject(stage: Stage, object: ModelObject, how: 'read' 
       : undefined
   try {
     const parts: Buffer[] = []
-    if (how === 'read') parts.push(await stage.core().read(id))
-    else for await (const part of stage.core().stream(id, range)) parts.push(part)
+    if (how === 'read') parts.push(await process.core.read(id))
+    else for await (const part of process.core.stream(id, range)) parts.push(part)
     const wanted = range === undefined ? object.content : object.content.subarray(range.start, range.end + 1)
     if (!Buffer.concat(parts).equals(wanted)) throw new Broken(`${id} was read with other bytes`)
     if (before.state === 'destroyed') throw new Broken(`${id} was read after its destruction`)
   } catch (error) {
     if (error instanceof Broken) throw error
-    const wasDisturbed = !before.isCalm || !isCalm(stage) || stage.disturbances !== before.disturbances
+    const wasDisturbed =
+      !before.isCalm || !isCalm(stage, process) || stage.disturbances !== before.disturbances
     if (before.state !== 'living' || object.state !== 'living') return
     const code = error instanceof Refusal ? error.code : String(error)
     if (code === 'object_destroyed' || code === 'object_not_found')
@@ -176,17 +188,19 @@ export async function readObject(stage: Stage, object: ModelObject, how: 'read' 
   }
 }
 
-async function destroy(stage: Stage): Promise<void> {
+async function destroy(stage: Stage, { core, life, transact }: Process): Promise<void> {
   const { chance } = stage.world
   const living = Array.from(stage.model).filter((one) => one.state === 'living')
   if (living.length < 3) return
   const chosen = Array.from({ length: 1 + chance.below(3) }, () => chance.pick(living))
-  for (const object of chosen) object.state = 'destroying'
+  for (const object of chosen) {
+    object.state = 'destroying'
+    object.life = life
+  }
   const ids = chosen.map((one) => one.id!)
-  const core = stage.core()
   try {
     if (chance.hits(0.5)) await core.destroy(undefined, ids, 'simulated')
-    else await stage.transact((tx) => core.destroy(tx, ids, 'simulated'))
+    else await transact((tx) => core.destroy(tx, ids, 'simulated'))
   } catch (error) {
     for (const object of chosen) await settle(stage, object)
     throw error

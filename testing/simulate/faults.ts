@@ -33,8 +33,10 @@ export async function strike(stage: Stage, fault: Fault): Promise<void> {
   stage.disturbances += 1
   stage.tell(`${fault} ${one.name}`)
   switch (fault) {
-    case 'kill':
-      return await stage.kill()
+    case 'kill': {
+      const processes = stage.processes()
+      return await stage.kill(processes.length > 1 ? chance.pick(processes) : undefined)
+    }
     case 'powerLoss':
       return await stage.losePower()
     case 'powerLossOfOne':

@@ -1,4 +1,5 @@
 import type { Chance } from './chance.ts'
+import type { Life } from './world.ts'
 
 /** A write that no fsync has covered: the new bytes and what was there before. */
 interface UnsyncedWrite {
@@ -18,6 +19,8 @@ export interface MediumFile {
   names: number
   /** Where bits have flipped. */
   flips: number[]
+  /** Whose fsyncs of it have failed. */
+  failures: Life[]
 }
 
 export interface MediumFolder {
@@ -29,7 +32,15 @@ export interface MediumFolder {
 export type MediumNode = MediumFile | MediumFolder
 
 export function newFile(): MediumFile {
-  return { kind: 'file', bytes: Buffer.alloc(0), sizeBytes: 0, unsynced: [], names: 0, flips: [] }
+  return {
+    kind: 'file',
+    bytes: Buffer.alloc(0),
+    sizeBytes: 0,
+    unsynced: [],
+    names: 0,
+    flips: [],
+    failures: [],
+  }
 }
 
 export function newFolder(): MediumFolder {

@@ -34,7 +34,7 @@ async function must<T>(stage: Stage, what: string, work: Promise<T>): Promise<T>
 export async function requireReadable(stage: Stage): Promise<void> {
   mend(stage)
   for (const volume of stage.volumes.values()) {
-    if (volume.strandedLife === stage.life()) await stage.kill()
+    if (stage.processes().some(({ life }) => volume.strandedLives.has(life))) await stage.kill()
   }
   await stage.world.until(() => stage.underWay.size === 0, 'what was under way')
   for (const object of stage.model) {
@@ -51,8 +51,8 @@ export async function requireWhole(stage: Stage): Promise<void> {
   await requireReadable(stage)
   replaceDisks(stage)
   const core = stage.core()
-  // 1. Disks that failed an fsync come back once they were read.
-  await must(stage, 'repair', core.repairDue({ hasten: true }))
+  // 1. Disks that failed an fsync come back once they were read; all processes say first what failed under them.
+  for (const one of stage.processes()) await must(stage, 'repair', one.core.repairDue({ hasten: true }))
   await must(stage, 'scrub', core.scrub({ fresh: true }))
   for (const { name, state } of core.status().domains) {
     if (state === 'quarantined') await must(stage, `readmission of ${name}`, core.readmit(name))

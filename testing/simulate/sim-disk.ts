@@ -33,8 +33,8 @@ export interface Volume {
   failingSyncs: number
   /** Counts what takes away everything that was under way: a lost disk, a deleted folder. */
   generation: number
-  /** The life that was running when the power of this disk went: it cannot go on with it. */
-  strandedLife: Life | undefined
+  /** The lives that were running when the power of this disk went: they cannot go on with it. */
+  strandedLives: Set<Life>
 }
 
 export function newVolume(name: string, isRemote: boolean): Volume {
@@ -51,7 +51,7 @@ export function newVolume(name: string, isRemote: boolean): Volume {
     resending: 0,
     failingSyncs: 0,
     generation: 0,
-    strandedLife: undefined,
+    strandedLives: new Set(),
   }
 }
 
@@ -85,7 +85,7 @@ export function createSimDisk(world: World, life: Life, volumes: ReadonlyMap<str
   ) {
     const volume = volumeOf(path)
     const attempt = () => {
-      if (volume.strandedLife === life) throw failure('EIO', `${volume.name} was away`)
+      if (volume.strandedLives.has(life)) throw failure('EIO', `${volume.name} was away`)
       if (volume.isFailed) throw failure('EIO', `${volume.name} has failed`)
       if (kind === 'read' && chance.hits(volume.readErrors)) throw failure('EIO', `reading ${path}`)
       return effect(volume)
@@ -138,31 +138,50 @@ export function createSimDisk(world: World, life: Life, volumes: ReadonlyMap<str
     if (volume.isFull) throw failure('ENOSPC', `${volume.name} is full`)
   }
 
-  const handle = (path: string, file: MediumFile): DiskFile => ({
-    write: (parts, position) =>
-      run(path, 'write', (volume) => {
-        if (volume.isFull) {
-          const all = Buffer.concat(parts)
-          const fits = chance.below(all.length + 1)
-          if (fits > 0) writeTo(file, [all.subarray(0, fits)], position)
-        }
-        requireSpace(volume)
-        writeTo(file, parts, position)
-      }),
-    read: (sizeBytes, position) =>
-      run(path, 'read', () => Buffer.from(contentOf(file).subarray(position, position + sizeBytes))),
-    sync: () =>
-      run(path, 'sync', (volume) => {
-        if (volume.failingSyncs > 0) {
-          volume.failingSyncs -= 1
-          failSync(file, chance)
-          throw failure('EIO', `fsync of ${path}`)
-        }
-        syncFile(file)
-      }),
-    linked: async () => file.names > 0,
-    close: async () => undefined,
-  })
+  const identities = new WeakMap<MediumNode, string>()
+  let folders = 0
+  function identityOf(folder: MediumFolder): string {
+    const known = identities.get(folder)
+    if (known !== undefined) return known
+    folders += 1
+    identities.set(folder, String(folders))
+    return String(folders)
+  }
+
+  const handle = (path: string, file: MediumFile): DiskFile => {
+    let failuresKnown = file.failures.length
+    return {
+      write: (parts, position) =>
+        run(path, 'write', (volume) => {
+          if (volume.isFull) {
+            const all = Buffer.concat(parts)
+            const fits = chance.below(all.length + 1)
+            if (fits > 0) writeTo(file, [all.subarray(0, fits)], position)
+          }
+          requireSpace(volume)
+          writeTo(file, parts, position)
+        }),
+      read: (sizeBytes, position) =>
+        run(path, 'read', () => Buffer.from(contentOf(file).subarray(position, position + sizeBytes))),
+      sync: () =>
+        run(path, 'sync', (volume) => {
+          if (volume.failingSyncs > 0) {
+            volume.failingSyncs -= 1
+            failSync(file, chance)
+            file.failures.push(life)
+            failuresKnown = file.failures.length
+            throw failure('EIO', `fsync of ${path}`)
+          }
+          // The kernel tells each who had the file open, once; within one process nobody may rely on that.
+          const isNews = file.failures.slice(failuresKnown).some((one) => one !== life)
+          failuresKnown = file.failures.length
+          if (isNews) throw failure('EIO', `fsync of ${path}, which failed for another process`)
+          syncFile(file)
+        }),
+      linked: async () => file.names > 0,
+      close: async () => undefined,
+    }
+  }
 
   return {
     create: (path) =>
@@ -215,6 +234,7 @@ export function createSimDisk(world: World, life: Life, volumes: ReadonlyMap<str
         }
         syncFolder(folder)
       }),
+    identityOf: (path) => run(path, 'other', (volume) => identityOf(folderAt(volume, path))),
     list: (path) => run(path, 'other', (volume) => Array.from(folderAt(volume, path).entries.keys())),
     deviceOf: (path) =>
       run(path, 'other', (volume) => {

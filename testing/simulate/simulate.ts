@@ -7,6 +7,8 @@ import { createStage, type Stage } from './stage.ts'
 export interface SimulationOptions {
   seed: number
   steps: number
+  /** Two: one that serves and one that does the upkeep besides. */
+  processes?: 1 | 2
   onTrace?: (line: string) => void
 }
 
@@ -83,9 +85,15 @@ const oneAtATime: ReadonlySet<string> = new Set([
 const underWayAtMost = 12
 
 /** One run: a step is one operation begun, one fault, or time that passes. @throws SimulationFailed */
-export async function simulate({ seed, steps, onTrace }: SimulationOptions): Promise<SimulationSummary> {
+export async function simulate({
+  seed,
+  steps,
+  processes,
+  onTrace,
+}: SimulationOptions): Promise<SimulationSummary> {
   const stage = createStage({
     seed,
+    ...(processes === undefined ? {} : { processes }),
     tell: (line) => onTrace?.(`${new Date(stage?.world.nowMs() ?? 0).toISOString()} ${line}`),
   })
   const { chance } = stage.world
@@ -144,7 +152,7 @@ async function oneStep(stage: Stage, { faultShare, temper, bustle }: Weather): P
     )
   } else {
     did = draw(stage, bustle)
-    const isBusy = Array.from(stage.underWay.values()).filter((one) => one === did).length
+    const isBusy = Array.from(stage.underWay.values()).filter((one) => one.work === did).length
     // A full house waits for somebody to leave.
     for (let n = 0; n < 1_000 && stage.underWay.size >= underWayAtMost; n += 1) await stage.world.step()
     if (stage.underWay.size < underWayAtMost && !(isBusy > 0 && oneAtATime.has(did))) {

@@ -20,6 +20,18 @@ export interface ModelObject {
   state: 'writing' | 'living' | 'unsure' | 'destroying' | 'destroyed' | 'refused'
   /** Some bytes of the ciphertext, by which leftovers are found. */
   probe?: Buffer
+  /** Of the process that works on it. */
+  life: Life
+}
+
+/** A process over the volumes and the tables: the server as a whole, or one of its roles beside another. */
+export interface Process {
+  readonly role: 'only' | 'api' | 'worker'
+  readonly life: Life
+  readonly core: StorageCore<MemoryTx>
+  readonly domains: readonly Domain[]
+  /** A transaction of whoever uses storage. */
+  transact<R>(work: (tx: MemoryTx) => Promise<R>): Promise<R>
 }
 
 /** What became of an object whose operation ended without an answer: the tables know. */
@@ -30,7 +42,7 @@ export async function settle(stage: Stage, object: ModelObject): Promise<void> {
   else object.state = found.destroyedAt === undefined ? 'living' : 'destroyed'
 }
 
-/** The stage of a run: the world, what survives in it, and the process that lives now. */
+/** The stage of a run: the world, what survives in it, and the processes that live now. */
 export interface Stage {
   readonly world: World
   readonly volumes: ReadonlyMap<string, Volume>
@@ -38,8 +50,8 @@ export interface Stage {
   readonly ledger: Ledger
   readonly weather: DatabaseWeather
   readonly model: Set<ModelObject>
-  /** Operations that have begun and not ended; a crash forgets them. */
-  readonly underWay: Map<number, string>
+  /** Operations that have begun and not ended; a crash forgets those of its process. */
+  readonly underWay: Map<number, { work: string; life: Life }>
   /** Grows with everything that excuses an operation that was under way. */
   disturbances: number
   /** How many operations were begun so far. */
@@ -48,14 +60,15 @@ export interface Stage {
   /** Power is about to be lost, at the moment when a promise has just been made. */
   isPowerFailing: boolean
   readonly tell: (line: string) => void
-  life(): Life
+  processes(): readonly Process[]
+  /** The one that does the upkeep. */
+  worker(): Process
   core(): StorageCore<MemoryTx>
-  /** A transaction of whoever uses storage. */
   transact<R>(work: (tx: MemoryTx) => Promise<R>): Promise<R>
   /** The nightly sweep of what dead writers left. */
   sweep(): Promise<void>
-  /** SIGKILL and a new start: what the kernel has taken stays. */
-  kill(): Promise<void>
+  /** SIGKILL and a new start, of all processes or of one: what the kernel has taken stays. */
+  kill(one?: Process): Promise<void>
   /** Power is lost everywhere, or on one disk alone, and comes back. */
   losePower(volume?: Volume): Promise<void>
 }
@@ -63,9 +76,11 @@ export interface Stage {
 export interface StageOptions {
   seed: number
   tell: (line: string) => void
+  /** Two: one that serves and one that does the upkeep besides, over the same volumes and tables. */
+  processes?: 1 | 2
 }
 
-export function createStage({ seed, tell }: StageOptions): Stage {
+export function createStage({ seed, tell, processes: count = 1 }: StageOptions): Stage {
   const world = createWorld(seed)
   const { chance } = world
   const tables = createMemoryCatalogue()
@@ -75,10 +90,9 @@ export function createStage({ seed, tell }: StageOptions): Stage {
   )
   const volumes = new Map(names.map(({ site, name }) => [name, newVolume(name, site === 'recovery')]))
   const segmentBytes = 8_000 + chance.below(60_000)
-  let life: Life = { isOver: false }
-  let core: StorageCore<MemoryTx>
-  let catalogue: Catalogue<MemoryTx>
-  let domains: Domain[] = []
+  const roles: readonly Process['role'][] = count === 1 ? ['only'] : ['api', 'worker']
+  let processes: Process[] = []
+  const worker = () => processes.at(-1)!
 
   const stage: Stage = {
     world,
@@ -114,44 +128,46 @@ export function createStage({ seed, tell }: StageOptions): Stage {
     broken: undefined,
     isPowerFailing: false,
     tell,
-    life: () => life,
-    core: () => core,
-    transact: (work) => catalogue.transact(work),
+    processes: () => processes,
+    worker,
+    core: () => worker().core,
+    transact: (work) => worker().transact(work),
     async sweep() {
-      for (const domain of domains) await domain.sweep(new Date(world.nowMs() - leftoverAgeMs))
+      for (const domain of worker().domains) await domain.sweep(new Date(world.nowMs() - leftoverAgeMs))
     },
-    async kill() {
-      end()
-      begin()
-      for (const object of stage.model) await settle(stage, object)
+    async kill(one) {
+      await restart(one === undefined ? processes : [one], () => undefined)
     },
     async losePower(one) {
       stage.isPowerFailing = false
       const hit = one === undefined ? Array.from(volumes.values()) : [one]
-      if (one === undefined) end()
-      for (const volume of hit) {
-        losePower(volume.root, chance)
-        if (one !== undefined) volume.strandedLife = life
+      const cut = () => {
+        for (const volume of hit) losePower(volume.root, chance)
+        stage.ledger.requireProven(hit.map((volume) => volume.name))
       }
-      stage.ledger.requireProven(hit.map((volume) => volume.name))
-      if (one !== undefined) return
-      begin()
-      for (const object of stage.model) await settle(stage, object)
+      if (one === undefined) return await restart(processes, cut)
+      for (const { life } of processes) one.strandedLives.add(life)
+      cut()
     },
   }
 
-  function end(): void {
-    life.isOver = true
+  /** Ends processes, lets happen what happens while they are gone, and begins them anew. */
+  async function restart(ending: readonly Process[], meanwhile: () => void): Promise<void> {
+    const over = new Set(ending.map(({ life }) => life))
+    for (const life of over) life.isOver = true
     stage.disturbances += 1
-    stage.underWay.clear()
+    for (const [number, { life }] of stage.underWay) if (over.has(life)) stage.underWay.delete(number)
+    meanwhile()
+    processes = processes.map((one) => (over.has(one.life) ? begin(one.role) : one))
+    for (const object of stage.model) if (over.has(object.life)) await settle(stage, object)
   }
 
-  function begin(): void {
-    life = { isOver: false }
-    const mine = life
-    const disk = createSimDisk(world, mine, volumes)
+  function begin(role: Process['role']): Process {
+    const life: Life = { isOver: false }
+    const disk = createSimDisk(world, life, volumes)
     const newId = (nowMs: number) => uuid7(nowMs, chance.bytes(10))
-    domains = names.map(({ site, name }: { site: SiteName; name: string }) =>
+    const say = (line: string) => tell(role === 'only' ? line : `${role}: ${line}`)
+    const domains = names.map(({ site, name }: { site: SiteName; name: string }) =>
       stage.ledger.watch(
         createFolderDomain({
           name,
@@ -163,28 +179,29 @@ export function createStage({ seed, tell }: StageOptions): Stage {
           segmentBytes,
           onQuarantine: (status) => {
             stage.ledger.quarantined(name)
-            tell(`${name} is quarantined: ${status.reason}`)
+            say(`${name} is quarantined: ${status.reason}`)
           },
         }),
       ),
     )
-    catalogue = createSimCatalogue(world, mine, tables, stage.weather)
-    core = createStorageCore<MemoryTx>({
+    const catalogue = createSimCatalogue(world, life, tables, stage.weather)
+    const core = createStorageCore<MemoryTx>({
       catalogue,
       domains,
       keys: simulatedKeys,
       clock: world.clock,
-      timers: world.timers(mine),
+      timers: world.timers(life),
       newId,
       random: (sizeBytes) => chance.bytes(sizeBytes),
       log: {
-        warn: (facts: object, text?: string) => tell(`  warn ${text} ${briefly(facts)}`),
-        error: (facts: object, text?: string) => tell(`  error ${text} ${briefly(facts)}`),
+        warn: (facts: object, text?: string) => say(`  warn ${text} ${briefly(facts)}`),
+        error: (facts: object, text?: string) => say(`  error ${text} ${briefly(facts)}`),
       } as never,
     })
+    return { role, life, core, domains, transact: (work) => catalogue.transact(work) }
   }
 
-  begin()
+  processes = roles.map(begin)
   return stage
 }
 

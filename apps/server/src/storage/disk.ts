@@ -32,6 +32,8 @@ export interface Disk {
   makeFolder(path: string): Promise<boolean>
   /** fsync of a folder: makes new names in it durable. */
   syncFolder(path: string): Promise<void>
+  /** Tells a folder that exists from another that had, or gets, the same name. */
+  identityOf(path: string): Promise<string>
   list(path: string): Promise<string[]>
   /** Names the physical device under a folder that exists (`st_dev`): two folders on one are one failure domain. */
   deviceOf(path: string): Promise<string>

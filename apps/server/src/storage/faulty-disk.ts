@@ -61,6 +61,7 @@ export function faultyDisk(inner: Disk): FaultyDisk {
     remove: (path) => run('remove', path, () => inner.remove(path)),
     makeFolder: (path) => run('makeFolder', path, () => inner.makeFolder(path)),
     syncFolder: (path) => run('syncFolder', path, () => inner.syncFolder(path)),
+    identityOf: (path) => inner.identityOf(path),
     list: (path) => inner.list(path),
     deviceOf: (path) => inner.deviceOf(path),
     freeBytes: (path) => inner.freeBytes(path),

@@ -24,8 +24,9 @@ const quarantineMark = 'QUARANTINED'
 export function createFolderDomain(options: DomainOptions): Domain {
   const { name, site, disk, folder } = options
   const incoming = join(folder, 'incoming')
-  // Folders whose name this process knows to be durable. Another process's mkdir is no proof of its fsync.
-  const durable = new Set<string>()
+  // Folders whose name this process knows to be durable, by what they are: one that was deleted and made again by
+  // another process has the same name, and that one's mkdir is no proof of its fsync.
+  const durable = new Map<string, string>()
   let quarantined: string | undefined
   let failedSyncs = 0
   let readmissions = 0
@@ -148,12 +149,12 @@ export function createFolderDomain(options: DomainOptions): Domain {
       await ensureFolder(dirname(path))
       isNew = await disk.makeFolder(path)
     }
-    // One that was durable and had to be made again was removed meanwhile: this is another.
-    if (!isNew && durable.has(path)) return
+    const identity = await disk.identityOf(path)
+    if (!isNew && durable.get(path) === identity) return
     // Whoever made the way to it may have died, or failed, before the fsync of a name on it.
     if (path !== folder && path.startsWith(folder)) await ensureFolder(dirname(path))
     await orQuarantine(disk.syncFolder(dirname(path)))
-    durable.add(path)
+    durable.set(path, identity)
   }
 
   async function begin(objectId: string): Promise<ReplicaWriter> {

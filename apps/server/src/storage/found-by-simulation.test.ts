@@ -472,3 +472,20 @@ test('seed 43: an order for a replica that came in the meantime ends with its fi
   expect((await replicas()).find((one) => one.domain === 'primary-2')).toEqual(made)
   await close()
 })
+
+test('two processes: a folder that another one made again has its name synced by whoever writes into it', async () => {
+  const disk = faultyDisk(nodeDisk)
+  const [mine, other] = [openDomain(disk, 1), openDomain(faultyDisk(nodeDisk), 1)]
+  await append(mine, randomBytes(100))
+  await rm(join(folder, 'journal'), { recursive: true })
+  // The other one makes it, and may die before its fsync.
+  await append(other, randomBytes(100))
+  const synced: string[] = []
+  disk.before = (operation, path) => {
+    if (operation === 'syncFolder') synced.push(path)
+  }
+  await append(mine, randomBytes(100))
+  expect(synced).toEqual([folder, join(folder, 'journal')])
+  await mine.close()
+  await other.close()
+})

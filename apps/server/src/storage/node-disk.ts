@@ -27,6 +27,11 @@ export const nodeDisk: Disk = {
       await folder.close()
     }
   },
+  async identityOf(path) {
+    // The number of a deleted folder is given to the next one at once; its birth tells them apart.
+    const { dev, ino, birthtimeNs } = await stat(path, { bigint: true })
+    return `${dev} ${ino} ${birthtimeNs}`
+  },
   list: (path) => readdir(path),
   deviceOf: async (path) => String((await stat(path)).dev),
   async freeBytes(path) {
