@@ -1,12 +1,15 @@
 /** Runs the server with the roles asked for: `node apps/server/src/main.ts --role=api,worker`. */
 import { parseArgs } from 'node:util'
-import { ConfigError, type Role, readConfig, serveUntilSignal } from './server.ts'
+import { buildWeb, ConfigError, type Role, readConfig, serveUntilSignal } from './server.ts'
 
 const ROLES: readonly Role[] = ['api', 'worker', 'scheduler']
 
 const { values } = parseArgs({ options: { role: { type: 'string', default: ROLES.join(',') } } })
 try {
-  await serveUntilSignal(readConfig(undefined, readRoles(values.role)), {})
+  const config = readConfig(undefined, readRoles(values.role))
+  // Whoever answers requests answers with the pages too.
+  const pages = config.roles.includes('api') ? { webDir: await buildWeb() } : {}
+  await serveUntilSignal(config, pages)
   // A job that was handed back to others must not keep this process.
   setTimeout(() => process.exit(), 2000).unref()
 } catch (error) {
