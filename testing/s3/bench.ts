@@ -3,6 +3,7 @@ import { createBucketClient, type BucketTiming } from '../../apps/server/src/sto
 import { createBucketDomain } from '../../apps/server/src/storage/bucket-domain.ts'
 import type { DomainStatus } from '../../apps/server/src/storage/domain.ts'
 import type { DomainBench } from '../../apps/server/src/storage/domain-suite.ts'
+import { systemClock } from '../../apps/server/src/clock.ts'
 import { newId } from '../../apps/server/src/ids.ts'
 import type { FakeS3 } from '../fakes/s3.ts'
 
@@ -29,6 +30,7 @@ export function openFakeDomain(
     name: 'primary-1',
     site: 'primary',
     client,
+    clock: systemClock,
     deviceId: `${fake.endpoint} nowhere`,
     prefix,
     newName: newId,

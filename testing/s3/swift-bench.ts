@@ -9,6 +9,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { systemClock } from '../../apps/server/src/clock.ts'
 import { newId } from '../../apps/server/src/ids.ts'
 import { type BucketTiming, createBucketClient } from '../../apps/server/src/storage/bucket-client.ts'
 import { createBucketDomain } from '../../apps/server/src/storage/bucket-domain.ts'
@@ -55,6 +56,7 @@ export function openSwiftDomain(
     name: over.name ?? 'primary-1',
     site: over.site ?? 'primary',
     client: swiftClient(site, bucket, over.timing),
+    clock: systemClock,
     deviceId: `${site.endpoint} ${site.region}`,
     prefix: over.prefix ?? 'yinxin/a/',
     newName: newId,

@@ -47,21 +47,7 @@ export function databaseCommands(deps: DatabaseCommandDeps): OperatorCommands {
   const { databases } = deps
   const both = [databases.main, databases.keys]
 
-  async function backups(): Promise<BackupStatus[]> {
-    const found: BackupStatus[] = []
-    for (const { cluster, plan } of both) {
-      for (const { site, folder, backups: here, mark, missing } of await archiveStates(plan.archives)) {
-        const brief = here.map(({ id, endedAt, archiveBytes, timeline }) => ({
-          id,
-          endedAt,
-          archiveBytes,
-          timeline,
-        }))
-        found.push({ cluster, site, folder, backups: brief, archivedAt: mark?.archivedAt ?? null, missing })
-      }
-    }
-    return found
-  }
+  const backups = () => backupStates(databases)
 
   return {
     'db-status': async (): Promise<DatabaseStatus> => ({
@@ -113,6 +99,23 @@ export function databaseCommands(deps: DatabaseCommandDeps): OperatorCommands {
     },
     drill: async (): Promise<DrillReport> => await drillNow(deps),
   }
+}
+
+/** What the archives of both databases hold in each site. */
+export async function backupStates({ main, keys }: Databases): Promise<BackupStatus[]> {
+  const found: BackupStatus[] = []
+  for (const { cluster, plan } of [main, keys]) {
+    for (const { site, folder, backups: here, mark, missing } of await archiveStates(plan.archives)) {
+      const brief = here.map(({ id, endedAt, archiveBytes, timeline }) => ({
+        id,
+        endedAt,
+        archiveBytes,
+        timeline,
+      }))
+      found.push({ cluster, site, folder, backups: brief, archivedAt: mark?.archivedAt ?? null, missing })
+    }
+  }
+  return found
 }
 
 /** One drill, with its row. */

@@ -6,9 +6,10 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { OperatorPageServer } from './operator-pages.ts'
 
 export interface OperatorCall {
   /** Reports progress; each is one line of JSON to the caller. */
@@ -30,10 +31,25 @@ export interface OperatorDoor {
 const fileName = 'operator-door.json'
 const bodyBytesMax = 64 * 1024
 
-/** Opens the door and leaves its address and token in the data folder, mode 0600. */
-export async function openOperatorDoor(dataDir: string, commands: OperatorCommands): Promise<OperatorDoor> {
+/**
+ * Opens the door and leaves its address and token in the data folder, mode 0600. With pages, the command `page` answers
+ * with the address of one.
+ */
+export async function openOperatorDoor(
+  dataDir: string,
+  given: OperatorCommands,
+  pages?: OperatorPageServer,
+): Promise<OperatorDoor> {
   const token = randomBytes(32).toString('base64url')
   const calls = new Set<AbortController>()
+  const commands: OperatorCommands = {
+    ...given,
+    page: async ({ name }) => {
+      const path = pages?.open(String(name))
+      if (path === undefined) throw Object.assign(new Error(noPage.en), noPage)
+      return { url: `http://127.0.0.1:${portOf(server)}${path}` }
+    },
+  }
   const server = createServer((incoming, outgoing) => {
     const ending = new AbortController()
     calls.add(ending)
@@ -41,16 +57,18 @@ export async function openOperatorDoor(dataDir: string, commands: OperatorComman
       ending.abort()
       calls.delete(ending)
     })
-    void answer(incoming, outgoing, commands, token, ending.signal)
+    void (async () => {
+      if (await pages?.answer(incoming, outgoing)) return
+      await answer(incoming, outgoing, commands, token, ending.signal)
+    })()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the operator door has no port')
+  const port = portOf(server)
   await mkdir(dataDir, { recursive: true })
   const path = join(dataDir, fileName)
   const written = `${path}.${token.slice(0, 8)}`
-  await writeFile(written, `${JSON.stringify({ port: address.port, token })}\n`, { mode: 0o600, flag: 'wx' })
+  await writeFile(written, `${JSON.stringify({ port, token })}\n`, { mode: 0o600, flag: 'wx' })
   await rename(written, path)
   return {
     async close() {
@@ -63,6 +81,18 @@ export async function openOperatorDoor(dataDir: string, commands: OperatorComman
       await closed
     },
   }
+}
+
+const noPage = {
+  code: 'no_page',
+  zh: '没有可打开的页面：页面由运行中的服务提供；服务未运行时可用 --to 存为文件。',
+  en: 'There is no page to open: pages are served by a running server; without one, --to writes a file.',
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the operator door has no port')
+  return address.port
 }
 
 async function answer(

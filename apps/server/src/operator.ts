@@ -1,24 +1,42 @@
 /** The commands of operators on a running server. */
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
-import { createCustodyCommands } from './custody/custody.ts'
+import { createCustodyCommands, type OverviewSources } from './custody/custody.ts'
+import { createIncidentCommands } from './incidents/incidents.ts'
 import { createKeyCommands } from './kms/kms.ts'
+import { createMonitoringCommands } from './monitoring/monitoring.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
+import type { OperatorPages } from './operator-pages.ts'
 import { createPortabilityCommands } from './portability/portability.ts'
 import { createSlaCommands } from './sla/sla.ts'
 import { createStorageCommands } from './storage/storage.ts'
 
-/** Every command of operators by its name. */
+/** Every command of operators by its name, and their pages. */
 export function operatorCommands(
-  app: Pick<App, 'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody' | 'sla'>,
+  app: Pick<
+    App,
+    | 'storage'
+    | 'kms'
+    | 'accounts'
+    | 'portability'
+    | 'destruction'
+    | 'custody'
+    | 'sla'
+    | 'monitoring'
+    | 'incidents'
+  >,
   clock: Clock,
-): OperatorCommands {
+  backups?: OverviewSources['backups'],
+): { commands: OperatorCommands; pages: OperatorPages } {
   const { fsck, scrub, repair } = createStorageCommands({ storage: app.storage, clock })
   const keys = createKeyCommands(app.kms)
   const sla = createSlaCommands(app.sla)
-  const custody = createCustodyCommands(app.custody)
-  return {
+  const custody = createCustodyCommands(app.custody, {
+    destruction: app.destruction,
+    ...(backups === undefined ? {} : { backups }),
+  })
+  const commands: OperatorCommands = {
     fsck,
     scrub,
     repair,
@@ -31,8 +49,12 @@ export function operatorCommands(
     'sla-close': sla.close,
     'sla-correct': sla.correct,
     custody: custody.status,
+    'custody-page': async ({ lang }) => ({ html: await custody.page(lang === 'en' ? 'en' : 'zh') }),
     'durability-report': custody.report,
     ...createPortabilityCommands(app),
     ...createDestructionCommands(app.destruction),
+    ...createMonitoringCommands(app.monitoring),
+    ...createIncidentCommands(app.incidents),
   }
+  return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }
 }

@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, localUrl, readConfig } from './config.ts'
-import { databaseCommands, drillNow } from './database-commands.ts'
-import { backupsUntil } from './db/backups.ts'
+import { backupStates, databaseCommands, drillNow } from './database-commands.ts'
+import { backupsUntil, newestBackups } from './db/backups.ts'
 import { planClusters } from './db/copies.ts'
 import { type Databases, type FollowingUrls, startDatabases } from './db/databases.ts'
 import { currentUrl } from './db/db.ts'
@@ -20,6 +20,7 @@ import { type DatabaseUrls, provision } from './db/provision.ts'
 import { vacuumKeys } from './db/vacuum-keys.ts'
 import { freePort } from './free-port.ts'
 import { askOperator, NoServer, openOperatorDoor } from './operator-door.ts'
+import { createOperatorPages } from './operator-pages.ts'
 import { operatorCommands } from './operator.ts'
 import { createLog, type Log } from './log.ts'
 import { addWeb } from './web/web.ts'
@@ -111,7 +112,11 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
       urls: following,
       dbCopies: databases?.copies ?? (() => outsideCopies(following)),
       ...(databases
-        ? { keyBackupsUntil: (since: Date) => backupsUntil(databases.keys.plan.archives, since) }
+        ? {
+            keyBackupsUntil: (since: Date) => backupsUntil(databases.keys.plan.archives, since),
+            newestBackups: () =>
+              newestBackups([databases.main, databases.keys], config.databaseCopies.backups.everyMs),
+          }
         : {}),
       clock,
       log,
@@ -125,7 +130,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
 
     // 5. What this process is for.
     const { roles } = config
-    const commands = operatorCommands(app, clock)
+    const { commands, pages } = operatorCommands(app, clock, databases && (() => backupStates(databases)))
     app.jobs.define('database.vacuum-keys', z.looseObject({}), async () => {
       log.info({ tables: await vacuumKeys(currentUrl(following.keysOwnerUrl)) }, 'tables of keys rewritten')
     })
@@ -137,10 +142,13 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
       app.jobs.schedule('database.drill', '23 2 * * 0')
       if (roles.includes('worker')) databases.beginBackups(config.databaseCopies.backups)
     }
-    const door = await openOperatorDoor(config.dataDir, commands)
+    // A process of one command is gone before anybody could look.
+    const looked = roles.length > 0 ? createOperatorPages(pages, clock) : undefined
+    const door = await openOperatorDoor(config.dataDir, commands, looked)
     steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.length > 0) await app.sla.start()
+    if (roles.length > 0) app.monitoring.start()
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
     // Asking runs the self-test: a native route that fails it is replaced by our own before anybody signs.
     log.info({ url: config.baseUrl, mode: config.mode, roles, sm2: sm2Status() }, 'started')

@@ -5,7 +5,7 @@
 import type { Clock } from '#src/clock.ts'
 import type { DbCopy } from '#src/db/db.ts'
 import type { DomainShare, Storage, StorageMeasures } from '#src/storage/storage.ts'
-import { type Drift, driftOf } from './drift.ts'
+import { type Drift, driftOf, promised, staleAfterMs } from './drift.ts'
 
 /** `fresh` verified in time; `new` written so lately that its first verification is still to come; `bad` found damaged. */
 export type Freshness = 'fresh' | 'new' | 'stale' | 'bad'
@@ -57,11 +57,16 @@ export interface Copies {
 export interface CopiesDeps {
   clock: Clock
   storage: Pick<Storage, 'places' | 'replicasOf'>
-  measures: Pick<StorageMeasures, 'sharesOf' | 'objectsOf'>
+  measures: Pick<StorageMeasures, 'sharesOf' | 'objectsOf' | 'scrubbedPlaces'>
   dbCopies: () => Promise<DbCopy[]>
-  scrubPeriodMs: number
-  declared: { sitesApart: boolean }
-  storageKind: 'folders' | 'buckets'
+}
+
+/** A failure domain as the last scrub saw it; one that none has seen yet, as it is now. */
+interface SeenPlace {
+  name: string
+  site: 'primary' | 'recovery'
+  deviceId?: string
+  periodMs: number
 }
 
 /** Asking four databases for every page that is looked at would be a burden. */
@@ -92,19 +97,32 @@ export function createCopies(deps: CopiesDeps) {
     }))
   }
 
+  async function seenPlaces(): Promise<SeenPlace[]> {
+    const seen = await measures.scrubbedPlaces()
+    const unseen = (await storage.places()).filter(({ name }) => !seen.some((one) => one.name === name))
+    return [
+      ...seen,
+      ...unseen.map(({ name, site, deviceId }) => ({
+        name,
+        site,
+        ...(deviceId === undefined ? {} : { deviceId }),
+        periodMs: promised.verifiedWithinMs.small,
+      })),
+    ].sort((one, other) => (one.name < other.name ? -1 : 1))
+  }
+
   async function report(
+    places: readonly SeenPlace[],
     shares: readonly DomainShare[],
     counts: { living: number; destroyed: number },
     fewestIn: (domains: readonly string[]) => number,
   ): Promise<Copies> {
     const now = clock.now()
-    // Twice the period: the scrub may begin an object's turn at the end of one pass and at the begin of the next.
-    const staleBefore = new Date(now.getTime() - 2 * deps.scrubPeriodMs)
-    const places = await storage.places()
     const sites = (['primary', 'recovery'] as const).map((site): SiteCopies => {
       const here = places.filter((place) => place.site === site)
-      const held = here.flatMap(({ name, deviceId }) => {
+      const held = here.flatMap(({ name, deviceId, periodMs }) => {
         const share = shares.find(({ domain }) => domain === name)
+        const staleBefore = new Date(now.getTime() - staleAfterMs(periodMs))
         return share === undefined ? [] : [placeOf(share, deviceId ?? null, staleBefore)]
       })
       return {
@@ -121,10 +139,7 @@ export function createCopies(deps: CopiesDeps) {
       destroyed: counts.destroyed,
       sites,
       database,
-      drift:
-        counts.living === 0
-          ? []
-          : driftOf(sites, database, { declared: deps.declared.sitesApart, kind: deps.storageKind }),
+      drift: counts.living === 0 ? [] : driftOf(sites, database),
       measuredAt: now.toISOString(),
     }
   }
@@ -143,7 +158,7 @@ export function createCopies(deps: CopiesDeps) {
         if (isGood) goodIn.set(one.objectId, (goodIn.get(one.objectId) ?? new Set()).add(one.domain))
         shares.set(one.domain, addReplica(shares.get(one.domain), one, isGood))
       }
-      return await report([...shares.values()], counts, (domains) => {
+      return await report(await seenPlaces(), [...shares.values()], counts, (domains) => {
         // An object of which no good replica is known anywhere counts with none.
         if (counts.living === 0 || goodIn.size < counts.living) return 0
         const counted = [...goodIn.values()].map((good) => domains.filter((name) => good.has(name)).length)
@@ -153,12 +168,9 @@ export function createCopies(deps: CopiesDeps) {
 
     /** Of everything that a subject owns. */
     async ofSubject(subjectId: string): Promise<Copies> {
-      const { objects, destroyed, shares, fewest } = await measures.sharesOf(
-        subjectId,
-        (await storage.places()).map(({ name, site }) => ({ name, site })),
-      )
-      const places = await storage.places()
-      return await report(shares, { living: objects, destroyed }, (domains) => {
+      const places = await seenPlaces()
+      const { objects, destroyed, shares, fewest } = await measures.sharesOf(subjectId, places)
+      return await report(places, shares, { living: objects, destroyed }, (domains) => {
         const site = places.find(({ name }) => domains.includes(name))?.site
         return site === undefined ? 0 : fewest[site]
       })

@@ -16,11 +16,13 @@ import type {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { manualClock } from '#src/clock.ts'
 import { drawSampleContract } from '#src/sandbox/sandbox.ts'
+import { startTestApp } from '../../../../testing/app.ts'
 import { openStage, type Stage, type StageCompany, type StagePerson } from '../../../../testing/stage.ts'
 import type { App } from '../app.ts'
 
 const hour = 3_600_000
 let stage: Stage
+let folder: string
 let app: App
 let clock: ReturnType<typeof manualClock>
 let corp: StageCompany
@@ -30,7 +32,8 @@ let task: SignTask
 
 beforeAll(async () => {
   clock = manualClock(new Date())
-  stage = await openStage({ clock, roles: ['api', 'worker'] })
+  folder = await mkdtemp(join(tmpdir(), 'yinxin-custody-'))
+  stage = await openStage({ clock, folder, roles: ['api', 'worker'] })
   app = stage.server().app
   corp = await stage.company('示例科技有限公司')
   signer = await stage.person('张三', { proven: true })
@@ -60,7 +63,10 @@ beforeAll(async () => {
     autoStart: true,
   })
 }, 60_000)
-afterAll(() => stage?.close())
+afterAll(async () => {
+  await stage?.close()
+  await rm(folder, { recursive: true, force: true })
+})
 
 const copiesOf = (token: string) =>
   stage.call<Copies>('GET', `/api/v1/sign-tasks/${task.id}/replicas`, { token })
@@ -105,6 +111,48 @@ describe('the right to know', () => {
     )
     expect(drift.map(({ code }) => code)).toContain('copies_stale')
   })
+
+  it('shows what scrubs saw and not what settings say: other settings without a scrub change nothing', async () => {
+    const seen = (url: string) =>
+      Promise.all(
+        [`/api/v1/sign-tasks/${task.id}/replicas`, '/api/v1/replicas'].map(async (path) => {
+          const response = await fetch(`${url}${path}`, {
+            headers: { authorization: `Bearer ${corp.token}` },
+          })
+          // The databases are as they are at the moment, and say when that was.
+          const { database: _, ...copies } = (await response.json()) as Copies
+          return copies
+        }),
+      )
+    const before = await seen(stage.url)
+    expect(before[0]?.sites[0]?.places).toHaveLength(3)
+    // Whoever would like everything green and elsewhere: longer periods, two places by word, other folders, fewer.
+    const elsewhere = await mkdtemp(join(tmpdir(), 'yinxin-elsewhere-'))
+    const folders = (...names: string[]) => names.map((name) => join(elsewhere, name)).join(',')
+    for (const environment of [
+      { YINXIN_SCRUB_HOURS: '744' },
+      { YINXIN_SCRUB_HOURS: '1' },
+      { YINXIN_SITES_APART: 'declared', YINXIN_ROOT_KEY_COPIES: '5' },
+      {
+        YINXIN_PRIMARY_SITE_DIRS: folders('a', 'b', 'c', 'd', 'e', 'f'),
+        YINXIN_RECOVERY_SITE_DIRS: folders('g', 'h', 'i'),
+      },
+    ]) {
+      const other = await startTestApp({
+        clock,
+        database: stage.server().database,
+        folder,
+        roles: ['api'],
+        environment,
+      })
+      try {
+        expect(await seen(other.url), JSON.stringify(environment)).toEqual(before)
+      } finally {
+        await other.stop()
+      }
+    }
+    await rm(elsewhere, { recursive: true, force: true })
+  }, 60_000)
 
   it('sums up what a subject owns, and only that', async () => {
     const mine = await stage.ok<Copies>('GET', '/api/v1/replicas', { token: corp.token })
@@ -228,7 +276,7 @@ describe('the durability report', () => {
   })
 
   it('the operator sees domains, findings, what waits, and the reports', async () => {
-    const overview = await app.custody.overview()
+    const overview = await app.custody.overview({ destruction: app.destruction })
     expect(overview.domains).toHaveLength(6)
     expect(overview.domains[0]?.lastScrub?.finishedAt).toBeInstanceOf(Date)
     expect(overview.reports.map(({ revision, verdict }) => [revision, verdict])).toContainEqual([
@@ -236,5 +284,9 @@ describe('the durability report', () => {
       'not_met',
     ])
     expect(overview.waiting).toEqual({ repairs: 0, removals: 0 })
+    expect(overview).toMatchObject({ media: [], drills: [], backups: null })
+    expect(overview.destructions).toEqual({ counts: [], first: [] })
+    // The clock of this test was moved by a month, in which nothing was scrubbed.
+    expect(new Set(overview.concerns.map(({ code }) => code))).toEqual(new Set(['scrub_late']))
   })
 })

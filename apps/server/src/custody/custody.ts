@@ -24,7 +24,9 @@ import { insertPdf, pdfOf, type StoredReport } from './store.ts'
 
 export type { Copies, DatabaseCopy, PlaceCopies, SiteCopies } from './copies.ts'
 export { createCustodyCommands, type DurabilityAnswer } from './commands.ts'
-export type { CustodyOverview } from './overview.ts'
+export type { Concern } from './concerns.ts'
+export { operatorWord, type OperatorWord } from './operator-words.ts'
+export type { CustodyOverview, OverviewSources, SiteBackups } from './overview.ts'
 export { type PublishedReport, readPublished } from './reports.ts'
 export type { StoredReport } from './store.ts'
 

@@ -16,7 +16,21 @@ export interface Drift {
   en: string
 }
 
-export const promised = { copiesPerSite: 3, databasesPerSite: 2 } as const
+const hourMs = 3_600_000
+
+export const promised = {
+  copiesPerSite: 3,
+  databasesPerSite: 2,
+  /** Every replica is read fully within a day, of very large stores within a week. */
+  verifiedWithinMs: { small: 24 * hourMs, large: 7 * 24 * hourMs },
+} as const
+
+/**
+ * When a replica counts as not verified in time. Twice the period that the last pass kept, because an object's turn may
+ * come at the end of one pass and at the begin of the next; a period longer than promised buys no more time.
+ */
+export const staleAfterMs = (periodMs: number): number =>
+  2 * Math.min(periodMs, promised.verifiedWithinMs.large)
 
 const siteNames = {
   primary: ['主站点', 'the primary site'],
@@ -24,11 +38,7 @@ const siteNames = {
 } as const
 const clusterNames = { main: ['主库', 'main database'], keys: ['密钥库', 'keys database'] } as const
 
-export function driftOf(
-  sites: readonly SiteCopies[],
-  database: readonly DatabaseCopy[] | null,
-  places: { declared: boolean; kind: 'folders' | 'buckets' },
-): Drift[] {
+export function driftOf(sites: readonly SiteCopies[], database: readonly DatabaseCopy[] | null): Drift[] {
   const drift: Drift[] = []
   const say = (code: DriftCode, zh: string, en: string) => drift.push({ code, zh, en })
   for (const { site, copies, devices, places: held } of sites) {
@@ -62,15 +72,17 @@ export function driftOf(
   const devicesOf = (site: string) =>
     sites.find((one) => one.site === site)?.places.flatMap(({ device }) => device ?? []) ?? []
   const isShared = devicesOf('primary').some((device) => devicesOf('recovery').includes(device))
-  if (isShared || (places.kind === 'folders' && !places.declared))
+  // Regions of object storage speak for themselves; of folders nobody can see in which place they are.
+  const isSeenApart = sites.every(({ places }) => places.every(({ device }) => device?.startsWith('s3 ')))
+  if (isShared || !isSeenApart)
     say(
       'sites_together',
       isShared
         ? '两个站点的副本位于同一设备：此处实际只有一个站点。'
-        : '无法看出两个站点位于两地：同一台机器上的目录只算一个站点。',
+        : '从此处无法看出两个站点位于两地；运营者对此的声明只写入持久性报告，不计入此处。',
       isShared
         ? 'Copies of both sites lie on one device: here the two sites are really one.'
-        : 'Nothing shows that the two sites stand in two places: folders of one machine are one site.',
+        : 'Nothing that is seen here shows that the two sites stand in two places; what the operator declares is told in the durability report and does not count here.',
     )
   if (database === null || database.some(({ site }) => site === 'unknown'))
     say(

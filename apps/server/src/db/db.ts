@@ -10,6 +10,7 @@ import { refuse } from './errors.ts'
 
 export { hereOnly, later } from './driver.ts'
 export type { ClusterName, DbCopy } from './copies.ts'
+export { type DrillFinding, drillFindings } from './drills.ts'
 
 /**
  * An open transaction with no tables in its type; a room types it: `const t = tx.withTables<SealTables>()`.

@@ -16,7 +16,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { BucketError, hasReason, toBucketError } from './bucket-errors.ts'
+import { BucketError, type BucketReason, hasReason, toBucketError } from './bucket-errors.ts'
 
 export interface BucketAddress {
   /** Address of the S3 interface, e.g. `https://s3.cn-north-1.amazonaws.com.cn`. */
@@ -39,6 +39,20 @@ export interface BucketTiming {
 }
 
 export const defaultBucketTiming: BucketTiming = { requestTimeoutMs: 15_000, attempts: 4, firstPauseMs: 100 }
+
+/** A bucket of which one key cannot be listed within this time is as good as gone for now. */
+const probeTimeoutMs = 3_000
+
+/** With these a bucket does none of its work, whatever it is asked. */
+const troubles: ReadonlySet<BucketReason> = new Set([
+  'timeout',
+  'unreachable',
+  'slow_down',
+  'server_error',
+  'denied',
+  'no_bucket',
+  'clock',
+])
 
 /** Sent with a body, so that the server itself refuses what was damaged on the way. Base64. */
 export interface BodyCheck {
@@ -70,7 +84,12 @@ export interface BucketClient {
   put(key: string, body: Uint8Array, check: BodyCheck, onlyNew?: boolean): Promise<void>
   head(key: string): Promise<StoredFacts | undefined>
   get(key: string, range?: { from: number; sizeBytes: number } | { lastBytes: number }): Promise<Buffer>
-  list(prefix: string): AsyncGenerator<{ key: string; sizeBytes: number; modifiedAt: Date }>
+  /** `etag` without quotes; empty where the server tells none. */
+  list(prefix: string): AsyncGenerator<{ key: string; sizeBytes: number; etag: string; modifiedAt: Date }>
+  /** Asks for the first key alone, once and with little patience, so that `trouble` tells of now. Never rejects. */
+  probe(prefix: string): Promise<void>
+  /** Why the last call got no answer; undefined once one was answered. */
+  trouble(): string | undefined
   /** Whether the bucket keeps, or once kept, old versions. */
   keepsVersions(): Promise<boolean>
   /** Versions and delete markers of one key. */
@@ -115,20 +134,31 @@ export function createBucketClient(
     },
   })
 
-  async function once<T>(call: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  let trouble: string | undefined
+
+  async function once<T>(
+    call: string,
+    work: (signal: AbortSignal) => Promise<T>,
+    limitMs = timing.requestTimeoutMs,
+  ): Promise<T> {
     calls[call] = (calls[call] ?? 0) + 1
     const limit = new AbortController()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(new BucketError('timeout', `${call}: no answer within ${timing.requestTimeoutMs} ms`))
+        reject(new BucketError('timeout', `${call}: no answer within ${limitMs} ms`))
         limit.abort()
-      }, timing.requestTimeoutMs)
+      }, limitMs)
     })
     try {
-      return await Promise.race([work(limit.signal), late])
+      const answer = await Promise.race([work(limit.signal), late])
+      trouble = undefined
+      return answer
     } catch (error) {
-      throw toBucketError(`${Bucket}: ${call}`, error)
+      const told = toBucketError(`${Bucket}: ${call}`, error)
+      // That something is not there, or is there already, is an answer too.
+      trouble = troubles.has(told.reason) ? told.message : undefined
+      throw told
     } finally {
       clearTimeout(timer)
     }
@@ -212,11 +242,27 @@ export function createBucketClient(
         const page = await repeated('list', (abortSignal) =>
           s3.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, ...at }), { abortSignal }),
         )
-        for (const { Key, Size, LastModified } of page.Contents ?? [])
-          yield { key: Key ?? '', sizeBytes: Size ?? 0, modifiedAt: LastModified ?? new Date(0) }
+        for (const { Key, Size, ETag, LastModified } of page.Contents ?? [])
+          yield {
+            key: Key ?? '',
+            sizeBytes: Size ?? 0,
+            etag: (ETag ?? '').replaceAll('"', ''),
+            modifiedAt: LastModified ?? new Date(0),
+          }
         from = nextPage(page.IsTruncated, { ContinuationToken: page.NextContinuationToken })
       }
     },
+    probe: (prefix) =>
+      once(
+        'probe',
+        (abortSignal) =>
+          s3.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 }), { abortSignal }),
+        Math.min(probeTimeoutMs, timing.requestTimeoutMs),
+      ).then(
+        () => undefined,
+        () => undefined,
+      ),
+    trouble: () => trouble,
     async keepsVersions() {
       try {
         const { Status } = await repeated('versioning', (abortSignal) =>

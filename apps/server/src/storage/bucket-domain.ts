@@ -1,7 +1,9 @@
 import { type BucketAbilities, probeBucket } from './bucket-abilities.ts'
+import type { Clock } from '#src/clock.ts'
 import type { BucketClient } from './bucket-client.ts'
 import { BucketError, hasReason } from './bucket-errors.ts'
 import { createBucketJournal } from './bucket-journal.ts'
+import { createPackMemory, type PackVersion } from './bucket-memory.ts'
 import {
   decodePackRecord,
   decodePackTail,
@@ -26,6 +28,7 @@ export interface BucketDomainOptions {
   name: string
   site: SiteName
   client: BucketClient
+  clock: Clock
   /** What two domains share when they fail together: the region of one provider. */
   deviceId: string
   /** Before every key; ends in `/` unless empty. */
@@ -53,6 +56,8 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
   const keyOf = (holder: string) => `${prefix}${holder}`
   let quarantine: string | undefined
   let known: Promise<BucketAbilities> | undefined
+  let silentSince: Date | undefined
+  const memory = createPackMemory()
 
   /** Asked once, at the first write; a bucket that cannot be reached is asked again at the next. */
   function abilities(): Promise<BucketAbilities> {
@@ -65,12 +70,17 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
   }
 
   function status(): DomainStatus {
+    const trouble = client.trouble()
+    silentSince = trouble === undefined ? undefined : (silentSince ?? options.clock.now())
     return {
       name,
       site,
       deviceId,
       state: quarantine === undefined ? 'ready' : 'quarantined',
       ...(quarantine === undefined ? {} : { reason: quarantine }),
+      ...(trouble === undefined || silentSince === undefined
+        ? {}
+        : { unanswered: { since: silentSince, reason: trouble } }),
     }
   }
 
@@ -147,22 +157,24 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
     }
   }
 
-  async function entriesOf(key: string, sizeBytes: number): Promise<PackEntry[]> {
-    const tail = decodePackTail(await client.get(key, { lastBytes: packTailBytes }), sizeBytes)
-    if (tail !== undefined && 'entries' in tail) return tail.entries
-    return entriesOfPack(await client.get(key))
+  async function entriesOf(pack: PackVersion): Promise<PackEntry[]> {
+    const tail = decodePackTail(await client.get(pack.key, { lastBytes: packTailBytes }), pack.sizeBytes)
+    const entries =
+      tail !== undefined && 'entries' in tail ? tail.entries : entriesOfPack(await client.get(pack.key))
+    memory.remember(pack, entries)
+    return entries
   }
 
   /** The packs with the keys under which each lies now: usually one, another after something in it was destroyed. */
-  async function* packKeys(): AsyncGenerator<{ holder: string; keys: { key: string; sizeBytes: number }[] }> {
-    let current: { holder: string; keys: { key: string; sizeBytes: number }[] } | undefined
-    for await (const { key, sizeBytes } of client.list(keyOf('journal/'))) {
+  async function* packKeys(): AsyncGenerator<{ holder: string; keys: PackVersion[] }> {
+    let current: { holder: string; keys: PackVersion[] } | undefined
+    for await (const { key, sizeBytes, etag } of client.list(keyOf('journal/'))) {
       const holder = key.slice(prefix.length).replace(/\.seg\..*$/, '.seg')
       if (current?.holder !== holder) {
         if (current !== undefined) yield current
         current = { holder, keys: [] }
       }
-      current.keys.push({ key, sizeBytes })
+      current.keys.push({ key, sizeBytes, etag })
     }
     if (current !== undefined) yield current
   }
@@ -170,13 +182,15 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
   /** A record counts as there while any rewriting of its pack has it, so that nothing destroyed is overlooked. */
   async function* recordsIn(
     holder: string,
-    keys: readonly { key: string; sizeBytes: number }[],
+    keys: readonly PackVersion[],
+    isRecalled = false,
   ): AsyncGenerator<ListedReplica> {
     const seen = new Set<number>()
-    for (const { key, sizeBytes } of keys) {
+    for (const pack of keys) {
+      const { key } = pack
       let entries: PackEntry[]
       try {
-        entries = await entriesOf(key, sizeBytes)
+        entries = (isRecalled ? memory.recall(pack) : undefined) ?? (await entriesOf(pack))
       } catch (error) {
         // Rewritten between the listing and the look; what lived in it is under the new name.
         if (!hasReason(error, 'missing')) throw error
@@ -204,10 +218,10 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
       }
     },
     async *records(holder) {
-      const keys: { key: string; sizeBytes: number }[] = []
+      const keys: PackVersion[] = []
       for (const key of await removal.generations(keyOf(holder))) {
         const facts = await client.head(key)
-        if (facts !== undefined) keys.push({ key, sizeBytes: facts.sizeBytes })
+        if (facts !== undefined) keys.push({ key, sizeBytes: facts.sizeBytes, etag: facts.etag })
       }
       yield* recordsIn(holder, keys)
     },
@@ -228,7 +242,10 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
     name,
     site,
     status,
-    examine: async () => status(),
+    async examine() {
+      await client.probe(prefix)
+      return status()
+    },
     packs,
     async append(objectId, body, bodySha256, header = encodeRecordHeader(objectId, body, bodySha256)) {
       requireWritable()
@@ -269,8 +286,13 @@ export function createBucketDomain(options: BucketDomainOptions): Domain {
     },
     open: async (placement, objectId) =>
       placement.holder.startsWith('journal/') ? openRecord(placement, objectId) : openObject(placement),
-    async *list() {
-      for await (const { holder, keys } of packKeys()) yield* recordsIn(holder, keys)
+    async *list({ recalled = false } = {}) {
+      const seen = new Set<string>()
+      for await (const { holder, keys } of packKeys()) {
+        for (const { key } of keys) seen.add(key)
+        yield* recordsIn(holder, keys, recalled)
+      }
+      memory.keepOnly(seen)
       for await (const { key, sizeBytes } of client.list(keyOf('objects/'))) {
         const holder = key.slice(prefix.length)
         const objectId = holder.split('/').at(-1)?.split('.')[0] ?? ''

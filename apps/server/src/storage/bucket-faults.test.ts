@@ -285,3 +285,78 @@ describe('calls', () => {
     ])
   })
 })
+
+describe('a region that is down', () => {
+  test('is said to be, since when and why, and no more once it answers again', async () => {
+    await append()
+    expect(domain.status()).not.toHaveProperty('unanswered')
+    const before = new Date()
+    s3.before = () => 'cut'
+    const { state, unanswered } = await domain.examine()
+    // It is not damaged: once it is back, nothing has to be read before it takes writes.
+    expect(state).toBe('ready')
+    expect(unanswered?.since.getTime()).toBeGreaterThanOrEqual(before.getTime())
+    expect(unanswered?.reason).toContain('probe')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await domain.examine()).unanswered?.since).toEqual(unanswered?.since)
+    s3.before = () => undefined
+    expect(await domain.examine()).not.toHaveProperty('unanswered')
+  })
+
+  test('what the platform asks in its daily work shows it too, and a missing key is an answer', async () => {
+    const one = await append()
+    const reader = await domain.open(one.placement, one.objectId)
+    await reader.read(0, 10)
+    s3.before = () => 'denied'
+    await expect(append()).rejects.toMatchObject({ reason: 'denied' })
+    expect(domain.status().unanswered).toBeDefined()
+    s3.before = () => undefined
+    await expect(
+      domain.open({ ...one.placement, holder: 'journal/none.seg' }, one.objectId),
+    ).rejects.toMatchObject({ reason: 'missing' })
+    expect(domain.status()).not.toHaveProperty('unanswered')
+  })
+})
+
+describe('the hourly comparison', () => {
+  const recalled = async () => {
+    const found: string[] = []
+    for await (const one of domain.list({ recalled: true })) found.push(`${one.objectId} ${one.sha256}`)
+    return found.sort()
+  }
+
+  test('reads a pack once, and again only when the list says that it changed', async () => {
+    await append()
+    await append()
+    const gets = async (look: () => Promise<unknown>) => {
+      const before = count('get')
+      await look()
+      return count('get') - before
+    }
+    const first = await recalled()
+    expect(first.length).toBe(2)
+    expect(await gets(recalled)).toBe(0)
+    expect(await recalled()).toEqual(first)
+    await append()
+    expect(await gets(recalled)).toBe(1)
+    expect((await recalled()).length).toBe(3)
+    // The daily comparison reads all of them.
+    expect(await gets(() => listed())).toBe(3)
+  })
+
+  test('sees a pack that was cut short, one that is gone, and what was destroyed', async () => {
+    const [one, two, three] = [await append(), await append(), await append()]
+    expect((await recalled()).length).toBe(3)
+    const [firstKey = '', secondKey = ''] = s3.keys().filter((key) => key.includes('journal/'))
+    const before = count('get')
+    s3.tamper(firstKey, s3.bytes(firstKey)?.subarray(0, -1))
+    await recalled()
+    expect(count('get')).toBeGreaterThan(before)
+    s3.tamper(secondKey, undefined)
+    const left = (await recalled()).map((text) => text.split(' ')[0])
+    expect(left.length).toBeLessThan(3)
+    const last = [one, two, three].find(({ objectId }) => left.includes(objectId))!
+    await domain.remove(last.objectId, last.placement)
+    expect((await recalled()).map((text) => text.split(' ')[0])).not.toContain(last.objectId)
+  })
+})

@@ -37,6 +37,7 @@ export function openBucketSites(
       return createBucketDomain({
         name: `${one.site}-${index + 1}`,
         site: one.site,
+        clock,
         client: createBucketClient({ ...one, bucket, secret }, timing),
         // All buckets of a region share its fate, whatever their number.
         deviceId: `s3 ${new URL(one.endpoint).host} ${one.region}`,

@@ -111,6 +111,14 @@ export interface ScrubPass {
   checked: number
   bad: number
   bytes: number
+  /** What the domain was when it was read, and within which time every replica of it was to be read. */
+  seen?: ScrubbedPlace
+}
+
+export interface ScrubbedPlace {
+  site: SiteName
+  deviceId?: string
+  periodMs: number
 }
 
 /** Objects whose id ends in one byte: how many, and the XOR of SHA-256(id ‖ SHA-256 of the replica), hex. */

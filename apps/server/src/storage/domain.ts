@@ -30,6 +30,8 @@ export interface DomainStatus {
   reason?: string
   /** Physical device (`st_dev`) or bucket region; domains with the same one fail together. Unknown before `examine`. */
   deviceId?: string
+  /** Set while nothing that is asked of it is answered: a region that is down. */
+  unanswered?: { since: Date; reason: string }
 }
 
 /** A replica found by walking a domain, without index and keys. */
@@ -71,8 +73,11 @@ export interface Domain {
   /** A large replica into a file of its own. */
   begin(objectId: string): Promise<ReplicaWriter>
   open(placement: Placement, objectId: string): Promise<ReplicaReader>
-  /** All replicas that lie here, in no order; nothing of what was removed. */
-  list(): AsyncIterable<ListedReplica>
+  /**
+   * All replicas that lie here, in no order; nothing of what was removed. `recalled` allows a driver to repeat what it
+   * read of a holder before, where the medium says by itself that it did not change since.
+   */
+  list(options?: { recalled?: boolean }): AsyncIterable<ListedReplica>
   /** Destroys one replica, durably; repeating it is harmless. Anything else at this place is left alone. */
   remove(objectId: string, placement: Placement): Promise<Removal>
   /** Undefined where the medium has no end that could be asked for. */

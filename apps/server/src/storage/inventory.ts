@@ -44,7 +44,7 @@ export function createInventory(deps: {
   /** The buckets that differ, by headers alone: most of the time none. */
   async function differingBuckets(domain: Domain, signal?: AbortSignal): Promise<Set<number>> {
     const found = new Map<number, { count: number; xor: string }>()
-    for await (const batch of inBatches(domain.list(), signal)) {
+    for await (const batch of inBatches(domain.list({ recalled: true }), signal)) {
       const unhashed = batch.filter((one) => one.sha256 === undefined).map((one) => one.objectId)
       const known = await catalogue.lookup(domain.name, unhashed)
       for (const one of batch) {

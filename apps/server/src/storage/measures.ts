@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import type { Db, Tx } from '#src/db/db.ts'
-import type { OpenFinding, Places } from './catalogue.ts'
+import type { OpenFinding, Places, ScrubbedPlace } from './catalogue.ts'
 import type { SiteName } from './domain.ts'
 import { scatterWidths } from './placement.ts'
 import { openFindings, type Stretch, stretchEnd, within } from './pg-upkeep.ts'
@@ -127,6 +127,20 @@ export function createStorageMeasures(db: Db) {
           group by domain`.execute(tx)
         if (rows.length === 0 || rows.length < domains.length) return undefined
         return new Date(Math.min(...rows.map(({ at }) => at.getTime())))
+      })
+    },
+
+    /** Every domain that was ever scrubbed, as its last pass saw it, whatever the settings of now say. */
+    async scrubbedPlaces(): Promise<(ScrubbedPlace & { name: string })[]> {
+      return await db.ask(async (tx) => {
+        const { rows } = await sql<{ name: string; site: SiteName; device: string | null; periodMs: number }>`
+          select distinct on (domain) domain as name, site, device, period_ms as "periodMs"
+          from storage_scrub_passes where site is not null
+          order by domain, started_at desc`.execute(tx)
+        return rows.map(({ device, ...place }) => ({
+          ...place,
+          ...(device === null ? {} : { deviceId: device }),
+        }))
       })
     },
 

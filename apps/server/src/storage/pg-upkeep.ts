@@ -155,7 +155,7 @@ export async function recordScrubs(tx: Tx, domain: string, results: readonly Scr
 export async function lastScrub(tx: Tx, domain: string): Promise<ScrubPass | undefined> {
   const row = await tables(tx)
     .selectFrom('storage_scrub_passes')
-    .select(['started_at', 'cursor', 'finished_at', 'checked', 'bad', 'bytes'])
+    .select(['started_at', 'cursor', 'finished_at', 'checked', 'bad', 'bytes', 'site', 'device', 'period_ms'])
     .where('domain', '=', domain)
     .orderBy('started_at', 'desc')
     .limit(1)
@@ -169,6 +169,15 @@ export async function lastScrub(tx: Tx, domain: string): Promise<ScrubPass | und
     bytes: row.bytes,
     ...(row.cursor === null ? {} : { cursor: row.cursor }),
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at }),
+    ...(row.site === null || row.period_ms === null
+      ? {}
+      : {
+          seen: {
+            site: row.site,
+            periodMs: row.period_ms,
+            ...(row.device === null ? {} : { deviceId: row.device }),
+          },
+        }),
   }
 }
 
@@ -179,6 +188,9 @@ export async function saveScrub(tx: Tx, pass: ScrubPass): Promise<void> {
     checked: pass.checked,
     bad: pass.bad,
     bytes: pass.bytes,
+    site: pass.seen?.site ?? null,
+    device: pass.seen?.deviceId ?? null,
+    period_ms: pass.seen?.periodMs ?? null,
   }
   await tables(tx)
     .insertInto('storage_scrub_passes')

@@ -85,6 +85,8 @@ export function createScrub(deps: {
       if (silent > silentAtMost)
         throw new Error(`the failure domain ${domain.name} does not answer; the scrub goes on later`)
       if (page.length < pageSize && !options.signal?.aborted) pass.finishedAt = clock.now()
+      const { site, deviceId } = domain.status()
+      pass.seen = { site, ...(deviceId === undefined ? {} : { deviceId }), periodMs: deps.periodMs }
       await catalogue.saveScrub(pass)
       options.onProgress?.(pass)
       if (options.signal?.aborted) break

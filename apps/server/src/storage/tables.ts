@@ -1,6 +1,6 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { FindingClass, RepairReason, Severity, Verdict } from './catalogue.ts'
-import type { Removal } from './domain.ts'
+import type { Removal, SiteName } from './domain.ts'
 import type { StorageClass } from './quorum.ts'
 
 /** A column that need not be given. */
@@ -61,6 +61,9 @@ export interface StorageTables {
     checked: number
     bad: number
     bytes: number
+    site: Optional<SiteName>
+    device: Optional<string>
+    period_ms: Optional<number>
   }
   storage_inventories: { domain: string; started_at: Date; finished_at: Date; replicas: number }
   storage_orphans: {
