@@ -2,9 +2,7 @@
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
 import { createCustodyCommands, type OverviewSources } from './custody/custody.ts'
-import { createIncidentCommands } from './incidents/incidents.ts'
 import { createKeyCommands } from './kms/kms.ts'
-import { createMonitoringCommands } from './monitoring/monitoring.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
 import type { OperatorPages } from './operator-pages.ts'
@@ -14,18 +12,7 @@ import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name, and their pages. */
 export function operatorCommands(
-  app: Pick<
-    App,
-    | 'storage'
-    | 'kms'
-    | 'accounts'
-    | 'portability'
-    | 'destruction'
-    | 'custody'
-    | 'sla'
-    | 'monitoring'
-    | 'incidents'
-  >,
+  app: Pick<App, 'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody' | 'sla'>,
   clock: Clock,
   backups?: OverviewSources['backups'],
 ): { commands: OperatorCommands; pages: OperatorPages } {
@@ -53,8 +40,6 @@ export function operatorCommands(
     'durability-report': custody.report,
     ...createPortabilityCommands(app),
     ...createDestructionCommands(app.destruction),
-    ...createMonitoringCommands(app.monitoring),
-    ...createIncidentCommands(app.incidents),
   }
   return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }
 }
