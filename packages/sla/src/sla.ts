@@ -2,6 +2,7 @@
 export * from './alarms.ts'
 export * from './availability.ts'
 export * from './calendar.ts'
+export * from './capacity.ts'
 export * from './compensation.ts'
 export * from './device-failures.ts'
 export * from './durability.ts'
