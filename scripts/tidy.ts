@@ -12,6 +12,7 @@ export const ROOM_ORDER = [
   'ca',
   'timestamps',
   'audit',
+  'operators',
   'evidence',
   'notifications',
   'accounts',

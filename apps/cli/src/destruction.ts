@@ -14,51 +14,54 @@ import { readAnchors, readInput, reason } from './reading.ts'
 
 const usage = {
   zh: `用法：yinxin destruction verify FILE.json|zip [--log-key LOG.vkey] [--trust ROOT.pem]… [--pdf FILE.pdf] [--json]
-      yinxin destruction hold-place --task ID --basis court|regulator|dispute --reference TEXT --by NAME
-      yinxin destruction hold-confirm|hold-release --id ID --by NAME
+      yinxin destruction hold-place --task ID --basis court|regulator|dispute --reference TEXT
+      yinxin destruction hold-confirm|hold-release --id ID
       yinxin destruction hold-list
-      yinxin destruction term-end --tenant ID --ended TIME --by NAME
+      yinxin destruction term-end --tenant ID --ended TIME
       yinxin destruction media-retire --device TEXT --serial TEXT --method METHOD --proof FILE --retired TIME
-                                      --by NAME --witness NAME [--domain NAME]
+                                      [--domain NAME]
       yinxin destruction media-list
+      yinxin destruction queue
 
 verify 离线核验销毁证明；其余命令由运营方在服务器上执行，设置与 yinxin up 相同。
-设置与解除法律保留各须两人；hold-release 第一次为申请，由另一人再次执行后生效。
+设置与解除法律保留、登记介质各须两名运营人员（YINXIN_OPERATOR_KEY_FILE，见 yinxin operator）：
+hold-release 第一次为申请，七天内由另一人再次执行后生效；media-retire 由执行者提出，见证者以 yinxin operator confirm 确认。
 退出码：0 通过/完成 · 1 有问题 · 2 无法读取或执行 · 64 用法错误`,
   en: `usage: yinxin destruction verify FILE.json|zip [--log-key LOG.vkey] [--trust ROOT.pem]… [--pdf FILE.pdf] [--json]
-       yinxin destruction hold-place --task ID --basis court|regulator|dispute --reference TEXT --by NAME
-       yinxin destruction hold-confirm|hold-release --id ID --by NAME
+       yinxin destruction hold-place --task ID --basis court|regulator|dispute --reference TEXT
+       yinxin destruction hold-confirm|hold-release --id ID
        yinxin destruction hold-list
-       yinxin destruction term-end --tenant ID --ended TIME --by NAME
+       yinxin destruction term-end --tenant ID --ended TIME
        yinxin destruction media-retire --device TEXT --serial TEXT --method METHOD --proof FILE --retired TIME
-                                       --by NAME --witness NAME [--domain NAME]
+                                       [--domain NAME]
        yinxin destruction media-list
+       yinxin destruction queue
 
 verify judges a certificate of destruction offline; the other commands are the operator's, with the settings of
-yinxin up. Placing and releasing a hold each take two people: hold-release asks first, and releases when another
-person runs it again.
+yinxin up. Placing and releasing a hold and registering a medium each take two operators (YINXIN_OPERATOR_KEY_FILE,
+see yinxin operator): hold-release asks first, and releases when another operator runs it again within seven days;
+media-retire is proposed by who did it, and the witness runs yinxin operator confirm.
 Exit code: 0 good/done · 1 not · 2 unreadable or could not be done · 64 wrong usage`,
 }
 
 const text = { type: 'string' } as const
 /** Options of each operator command, and the names under which the server knows them. */
 const operatorVerbs: Record<string, Record<string, string>> = {
-  'hold-place': { task: 'taskId', basis: 'basis', reference: 'reference', by: 'by' },
-  'hold-confirm': { id: 'id', by: 'by' },
-  'hold-release': { id: 'id', by: 'by' },
+  'hold-place': { task: 'taskId', basis: 'basis', reference: 'reference' },
+  'hold-confirm': { id: 'id' },
+  'hold-release': { id: 'id' },
   'hold-list': {},
-  'term-end': { tenant: 'tenantId', ended: 'endedAt', by: 'by' },
+  'term-end': { tenant: 'tenantId', ended: 'endedAt' },
   'media-retire': {
     device: 'device',
     serial: 'serial',
     method: 'method',
     proof: 'proof',
     retired: 'retiredAt',
-    by: 'by',
-    witness: 'witness',
     domain: 'domain',
   },
   'media-list': {},
+  queue: {},
 }
 const OPTIONAL = new Set(['domain'])
 
@@ -181,7 +184,15 @@ async function operate(
     const config = readConfig({ ...process.env, YINXIN_LOG_LEVEL: process.env.YINXIN_LOG_LEVEL ?? 'error' })
     const ending = new AbortController()
     process.once('SIGINT', () => ending.abort())
-    printJson(await commandInstallation(config, verb, input, () => undefined, ending.signal))
+    printJson(
+      await commandInstallation(
+        config,
+        verb === 'queue' ? 'destruction-queue' : verb,
+        input,
+        () => undefined,
+        ending.signal,
+      ),
+    )
     return EXIT.good
   } catch (error) {
     if (error instanceof OperatorRefusal)

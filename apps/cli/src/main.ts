@@ -56,6 +56,10 @@ const commands: Record<string, Command> = {
     summary: '销毁证明核验；法律保留、介质登记 · verify destruction; holds and media',
     run: async (args) => (await import('./destruction.ts')).run(args),
   },
+  operator: {
+    summary: '运营人员：密钥、双人确认、操作记录 · operators: keys, second persons, record',
+    run: async (args) => (await import('./operator.ts')).run(args),
+  },
   custody: {
     summary: '数据保管：现状、持久性报告 · custody: status, durability report',
     run: async (args) => (await import('./custody.ts')).run(args),

@@ -14,8 +14,8 @@ const verbs = {
   },
   withdraw: { needs: ['by'], options: byWhom, positionals: ['ID'] },
   correct: {
-    needs: ['service', 'from', 'to', 'valid', 'ok', 'reason', 'evidence', 'by'],
-    options: { ...range, ...byWhom, service: text, valid: text, ok: text, reason: text, evidence: text },
+    needs: ['service', 'from', 'to', 'valid', 'ok', 'reason', 'evidence'],
+    options: { ...range, service: text, valid: text, ok: text, reason: text, evidence: text },
     positionals: [],
   },
   close: { needs: [], options: {}, positionals: [] },

@@ -19,7 +19,7 @@ const usage = {
   zh: `用法：yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
       yinxin sla announce --from UTC --to UTC --text-zh 文字 --text-en TEXT --by NAME [--service NAME]…
       yinxin sla withdraw ID --by NAME
-      yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT --by NAME
+      yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT
       yinxin sla close
 
 announce   公告计划维护，须提前至少 24 小时；withdraw 撤回
@@ -40,7 +40,7 @@ compute    由公布的每分钟记录重算一个自然月的可用性（服务
   en: `usage: yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
        yinxin sla announce --from UTC --to UTC --text-zh TEXT --text-en TEXT --by NAME [--service NAME]…
        yinxin sla withdraw ID --by NAME
-       yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT --by NAME
+       yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT
        yinxin sla close
 
 announce   announces planned maintenance, at least 24 hours before; withdraw takes it back

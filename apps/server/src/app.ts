@@ -41,6 +41,7 @@ import {
   createSmsCarrier,
 } from './notifications/notifications.ts'
 import { addOutboxRoute } from './notifications/routes.ts'
+import { createOperators } from './operators/operators.ts'
 import { createOutbox } from './outbox/outbox.ts'
 import { createImported, createPortability, importedObjects } from './portability/portability.ts'
 import { addPortabilityRoutes } from './portability/routes.ts'
@@ -153,6 +154,7 @@ export async function createApp({
     anchors: config.tsaAnchorsFile === undefined ? [] : readAnchors(config.tsaAnchorsFile),
   })
   const audit = createAudit({ clock })
+  const operators = createOperators({ db, clock, log, audit })
   const evidence = await createEvidence({ db, clock, kms, timestamps, jobs })
 
   // People: what reaches them, who they are.
@@ -436,6 +438,7 @@ export async function createApp({
     custody,
     fasc,
     sla,
+    operators,
     environment,
     http,
     /** Asks for no more requests and takes no more jobs, while everything is still answered. */

@@ -55,6 +55,8 @@ export interface Config {
   baseUrlDerived: boolean
   dataDir: string
   keyDir: string
+  /** File with the key of the operator who gives a command; nothing of the server. */
+  operatorKeyFile: string | undefined
   /** Who keeps root and epoch keys, and how long they live. */
   keys: { driver: KeyDriverSetting; epochMs: number; rootMs: number | undefined; backupCycleMs: number }
   /** An outside PostgreSQL; undefined starts the embedded one. */
@@ -161,6 +163,11 @@ export const settings = {
     schema: text,
     zh: '密钥目录，权限须为 0700，不得位于数据目录内；默认为数据目录旁的同名 -keys 目录。请与数据分开备份。',
     en: 'Folder of the root key, mode 0700, never inside the data folder; by default its sibling with `-keys` appended. Back it up apart from the data.',
+  },
+  YINXIN_OPERATOR_KEY_FILE: {
+    schema: text,
+    zh: '运营人员执行命令时的密钥文件，由 `yinxin operator add` 签发；须两人完成的操作必须设置，见 [operators](../operations/operators.md)。服务本身不使用。',
+    en: 'File with the key of the operator who gives a command, issued by `yinxin operator add`; needed for what takes two people, see [operators](../operations/operators.md). The server itself does not use it.',
   },
   YINXIN_KEY_DRIVER: {
     schema: z.enum(['file', 'pkcs11', 'vault']),
@@ -609,6 +616,7 @@ export function readConfig(
     baseUrlDerived: baseUrl === undefined,
     dataDir,
     keyDir,
+    operatorKeyFile: value<string | undefined>('YINXIN_OPERATOR_KEY_FILE'),
     keys: readKeys(value, problems),
     databases: readDatabases(value, problems),
     databaseCopies,

@@ -11,11 +11,23 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { OperatorPageServer } from './operator-pages.ts'
 
+/** Who gives a command, known by a key of its own; see the room `operators`. */
+export interface Operator {
+  id: string
+  name: string
+  /** From when on its word counts as that of a second person. */
+  countsFrom: Date
+}
+
 export interface OperatorCall {
   /** Reports progress; each is one line of JSON to the caller. */
   report(progress: unknown): void
   /** Aborted when the caller goes away. */
   signal: AbortSignal
+  /** The key that came with the call. */
+  key?: string
+  /** Whose key that is; null with the token of the data folder alone. The room `operators` sets it. */
+  operator?: Operator | null
 }
 
 /** Commands by name: options in, one JSON value out. */
@@ -114,7 +126,14 @@ async function answer(
     }
     const options = await readBody(incoming)
     outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    line({ result: await command(options, { report: (progress) => line({ progress }), signal }) })
+    const key = incoming.headers['x-operator-key']?.toString()
+    line({
+      result: await command(options, {
+        report: (progress) => line({ progress }),
+        signal,
+        ...(key === undefined ? {} : { key }),
+      }),
+    })
   } catch (error) {
     const { code, zh, en, message } = error as { code?: string; zh?: string; en?: string; message?: string }
     if (!outgoing.headersSent) outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' })
@@ -159,6 +178,8 @@ export async function askOperator(
   options: Record<string, unknown>,
   onProgress: (progress: unknown) => void,
   signal?: AbortSignal,
+  /** Of the operator who asks; without it the command is nobody's in particular. */
+  key?: string,
 ): Promise<unknown> {
   const door = await readDoor(dataDir)
   if (door === undefined) throw new NoServer('there is no running server')
@@ -167,7 +188,11 @@ export async function askOperator(
     port: door.port,
     path: `/${name}`,
     method: 'POST',
-    headers: { 'x-operator-token': door.token, 'content-type': 'application/json' },
+    headers: {
+      'x-operator-token': door.token,
+      'content-type': 'application/json',
+      ...(key === undefined ? {} : { 'x-operator-key': key }),
+    },
     ...(signal === undefined ? {} : { signal }),
   })
   call.end(JSON.stringify(options))

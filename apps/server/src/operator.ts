@@ -5,6 +5,7 @@ import { createCustodyCommands, type OverviewSources } from './custody/custody.t
 import { createKeyCommands } from './kms/kms.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
+import { createOperatorCommands } from './operators/operators.ts'
 import type { OperatorPages } from './operator-pages.ts'
 import { createPortabilityCommands } from './portability/portability.ts'
 import { createSlaCommands } from './sla/sla.ts'
@@ -12,13 +13,16 @@ import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name, and their pages. */
 export function operatorCommands(
-  app: Pick<App, 'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody' | 'sla'>,
+  app: Pick<
+    App,
+    'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody' | 'sla' | 'operators'
+  >,
   clock: Clock,
   backups?: OverviewSources['backups'],
 ): { commands: OperatorCommands; pages: OperatorPages } {
   const { fsck, scrub, repair } = createStorageCommands({ storage: app.storage, clock })
   const keys = createKeyCommands(app.kms)
-  const sla = createSlaCommands(app.sla)
+  const sla = createSlaCommands(app.sla, app.operators)
   const custody = createCustodyCommands(app.custody, {
     destruction: app.destruction,
     ...(backups === undefined ? {} : { backups }),
@@ -38,8 +42,9 @@ export function operatorCommands(
     custody: custody.status,
     'custody-page': async ({ lang }) => ({ html: await custody.page(lang === 'en' ? 'en' : 'zh') }),
     'durability-report': custody.report,
+    ...createOperatorCommands(app.operators),
     ...createPortabilityCommands(app),
-    ...createDestructionCommands(app.destruction),
+    ...createDestructionCommands(app.destruction, app.operators),
   }
   return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }
 }

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawSampleContract } from '../../server/src/sandbox/sample-contract.ts'
 import { buildWeb } from '../../server/src/web/web.ts'
+import { twoOperators } from '../../../testing/operators.ts'
 import { openStage, type Stage, type StageCompany } from '../../../testing/stage.ts'
 import { findChromium, launch, visit } from './browser.ts'
 import { enterCode, logIn } from './story.ts'
@@ -130,9 +131,9 @@ describe.skipIf(!chromium)('destruction on screen', () => {
     const code = await stage.codeBy(mobile, () => stage.ok('POST', `${path}/code`, { token }))
     const at = new Date(Date.now() + offsetMs + 5 * 86_400_000).toISOString()
     await stage.ok('POST', path, { token, body: { basis: 'own', code, at } })
-    await stage
-      .server()
-      .app.destruction.holds.place({ taskId, basis: 'court', reference: '(2026) 1', by: '甲' })
+    const { app } = stage.server()
+    const [by] = await twoOperators(app)
+    await app.destruction.holds.place({ taskId, basis: 'court', reference: '(2026) 1', by })
     await page.goto(`/tasks/${taskId}`)
     await page.getByRole('tab', { name: 'Destruction' }).click()
     await page.getByRole('timer').waitFor()

@@ -10,6 +10,8 @@ export type AuditCaller =
   /** Background work, named by its duty, e.g. `deadline`. */
   | { kind: 'system'; duty: string }
   | { kind: 'public' }
+  /** An operator of the platform; null by the token of the data folder alone. */
+  | { kind: 'operator'; operatorId: string | null }
 
 export interface AuditEntry {
   /** In whose affairs it happened; row-level security shows the record to this subject. */
@@ -89,5 +91,6 @@ export function createAudit({ clock }: { clock: Clock }): Audit {
 function callerId(caller: AuditCaller): string | null {
   if (caller.kind === 'session') return caller.personId
   if (caller.kind === 'app') return caller.appId
+  if (caller.kind === 'operator') return caller.operatorId
   return caller.kind === 'system' ? caller.duty : null
 }

@@ -3,7 +3,7 @@ export interface AuditTables {
     id: string
     tenant_id: string
     at: Date
-    caller_kind: 'session' | 'app' | 'system' | 'public'
+    caller_kind: 'session' | 'app' | 'system' | 'public' | 'operator'
     caller_id: string | null
     session_id: string | null
     action: string

@@ -10,19 +10,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '#src/ids.ts'
 import { drawSampleContract } from '#src/sandbox/sample-contract.ts'
 import { yinxin } from '../../../../testing/children/run-command.ts'
+import { type TestOperator, twoOperators } from '../../../../testing/operators.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
+import { createDestructionCommands } from './destruction.ts'
 import { SHRED_LIST } from './shred-list.ts'
 
 const DAY_MS = 86_400_000
 let stage: Stage
 let corp: StageCompany
 let pdf: Uint8Array
+let first: TestOperator
+let second: TestOperator
 let offsetMs = 0
 const clock = { now: () => new Date(Date.now() + offsetMs) }
 const folder = mkdtempSync(join(tmpdir(), 'yinxin-destruction-'))
 
 beforeAll(async () => {
   stage = await openStage({ clock })
+  ;[first, second] = await twoOperators(stage.server().app)
   corp = await stage.company('示例科技有限公司')
   pdf = await drawSampleContract({
     corpName: corp.name,
@@ -419,12 +424,12 @@ describe('a legal hold', () => {
       taskId: task.id,
       basis: 'court',
       reference: '(2026)沪01',
-      by: '甲',
+      by: first,
     })
-    await expect(destruction.holds.confirm(hold.id, '甲')).rejects.toMatchObject({
+    await expect(destruction.holds.confirm(hold.id, first)).rejects.toMatchObject({
       code: 'legal_hold_second_person',
     })
-    await destruction.holds.confirm(hold.id, '乙')
+    await destruction.holds.confirm(hold.id, second)
     await sleepDays(1.1)
     const blocked = await until(task, corp.token, 'BLOCKED_BY_HOLD')
     expect(blocked.cancellable).toBe(false)
@@ -449,11 +454,25 @@ describe('a legal hold', () => {
     ).rejects.toThrow(/legal hold/)
     expect((await stage.download(documentPath(task), corp.token)).length).toBeGreaterThan(1000)
 
-    expect((await destruction.holds.release(hold.id, '丙')).released_at).toBeNull()
-    await expect(destruction.holds.release(hold.id, '丙')).rejects.toMatchObject({
+    expect((await destruction.holds.release(hold.id, second)).released_at).toBeNull()
+    await expect(destruction.holds.release(hold.id, second)).rejects.toMatchObject({
       code: 'legal_hold_second_person',
     })
-    expect((await destruction.holds.release(hold.id, '丁')).released_at).not.toBeNull()
+    // A week later the word of the first no longer waits for a second one: it has to be asked again.
+    await sleepDays(7.1)
+    expect((await destruction.holds.release(hold.id, first)).released_at).toBeNull()
+    expect((await destruction.holds.release(hold.id, second)).released_at).not.toBeNull()
+    // The company sees in its record what was done, and by which operator.
+    const told = await db.as(corp.corpId, (tx) => stage.server().app.audit.about(tx, 'sign-task', task.id))
+    expect(
+      told.filter((one) => one.callerKind === 'operator').map((one) => [one.action, one.callerId]),
+    ).toEqual([
+      ['legal-hold.released', second.id],
+      ['legal-hold.release-asked', first.id],
+      ['legal-hold.release-asked', second.id],
+      ['legal-hold.confirmed', second.id],
+      ['legal-hold.placed', first.id],
+    ])
     expect((await ask(task, admin(), { basis: 'own' })).status).toBe(201)
     await until(task, corp.token, 'DESTROYED_PROVISIONAL')
   })
@@ -478,23 +497,37 @@ describe('drafts and single parties', () => {
 })
 
 describe('retired media', () => {
-  it('are recorded once, by two people, for good', async () => {
-    const { destruction, db } = stage.server().app
+  it('are recorded once, by two operators, for good', async () => {
+    const { destruction, operators, db } = stage.server().app
+    const commands = createDestructionCommands(destruction, operators)
+    const give = async (name: string, options: Record<string, unknown>, operator: TestOperator | null) =>
+      await commands[name]?.(options, {
+        operator,
+        report: () => undefined,
+        signal: AbortSignal.timeout(60_000),
+      })
     const medium = {
       device: 'ST4000NM',
       serial: 'ZC1A2B3C',
       method: 'purge-cryptographic-erase',
       proofName: 'wipe.pdf',
       proofSha256: 'a'.repeat(64),
-      retiredAt: clock.now(),
-      by: '甲',
-      witness: '乙',
-    } as const
-    await expect(destruction.media.retire({ ...medium, witness: '甲' })).rejects.toMatchObject({
-      code: 'medium_two_people',
+      retiredAt: clock.now().toISOString(),
+    }
+    await expect(give('media-retire', medium, null)).rejects.toMatchObject({ code: 'operator_needed' })
+    const { proposalId } = (await give('media-retire', medium, first)) as { proposalId: string }
+    expect(await destruction.media.list()).toEqual([])
+    await expect(operators.proposals.confirm(proposalId, { operator: first })).rejects.toMatchObject({
+      code: 'operator_second_person',
     })
-    await destruction.media.retire(medium)
-    await expect(destruction.media.retire(medium)).rejects.toMatchObject({ code: 'medium_registered' })
+    expect(await operators.proposals.confirm(proposalId, { operator: second })).toMatchObject({
+      done_by_id: first.id,
+      witnessed_by_id: second.id,
+    })
+    const again = (await give('media-retire', medium, first)) as { proposalId: string }
+    await expect(operators.proposals.confirm(again.proposalId, { operator: second })).rejects.toMatchObject({
+      code: 'medium_registered',
+    })
     const { items } = await stage.ok<{ items: { serial: string }[] }>('GET', '/api/v1/retired-media', {
       token: corp.token,
     })

@@ -4,17 +4,20 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '#src/ids.ts'
 import { drawSampleContract } from '#src/sandbox/sample-contract.ts'
+import { type TestOperator, twoOperators } from '../../../../testing/operators.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
 
 const DAY_MS = 86_400_000
 let stage: Stage
 let corp: StageCompany
 let pdf: Uint8Array
+let operator: TestOperator
 let offsetMs = 0
 const clock = { now: () => new Date(Date.now() + offsetMs) }
 
 beforeAll(async () => {
   stage = await openStage({ clock })
+  ;[operator] = await twoOperators(stage.server().app)
   corp = await stage.company('示例科技有限公司')
   pdf = await drawSampleContract({
     corpName: corp.name,
@@ -190,7 +193,7 @@ describe('a legal hold', () => {
     const { id } = await ask(task, inDays(1))
     // The state that a server leaves which dies before the keys go.
     await db.work((tx) => sql`update destruction set state = 'SHREDDING' where id = ${id}`.execute(tx))
-    const hold = { taskId: task.id, basis: 'court', reference: '(2026)沪01', by: '甲' } as const
+    const hold = { taskId: task.id, basis: 'court', reference: '(2026)沪01', by: operator } as const
     await expect(destruction.holds.place(hold)).rejects.toMatchObject({ code: 'legal_hold_not_now' })
     await until(task, 'DESTROYED_PROVISIONAL')
     await expect(destruction.holds.place(hold)).rejects.toMatchObject({ code: 'legal_hold_too_late' })
@@ -199,7 +202,7 @@ describe('a legal hold', () => {
   it('needs a contract that exists', async () => {
     const { destruction } = stage.server().app
     await expect(
-      destruction.holds.place({ taskId: newId(), basis: 'court', reference: 'x', by: '甲' }),
+      destruction.holds.place({ taskId: newId(), basis: 'court', reference: 'x', by: operator }),
     ).rejects.toMatchObject({ kind: 'not_found' })
   })
 })

@@ -3,8 +3,9 @@
  * digest of the proof. No certificate of a contract leans on it: contracts die with their keys.
  */
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
+import type { Operator } from '#src/operator-door.ts'
 import { refuse } from './errors.ts'
 import { insertMedium, listMedia, type MediumRow } from './store.ts'
 
@@ -30,14 +31,15 @@ export interface NewMedium {
   proofName: string
   proofSha256: string
   retiredAt: Date
-  by: string
-  witness: string
+  by: Operator
+  witness: Operator
 }
 
 export function createMedia({ db, clock }: { db: Db; clock: Clock }) {
   return {
-    async retire(medium: NewMedium): Promise<MediumRow> {
-      if (medium.by === medium.witness) throw refuse('medium_two_people')
+    /** In the transaction in which the witness confirms what the other did. */
+    async retire(tx: Tx, medium: NewMedium): Promise<MediumRow> {
+      if (medium.by.id === medium.witness.id) throw refuse('medium_two_people')
       const now = clock.now()
       const row: MediumRow = {
         id: newId(now.getTime()),
@@ -49,12 +51,14 @@ export function createMedia({ db, clock }: { db: Db; clock: Clock }) {
         proof_name: medium.proofName,
         proof_sha256: medium.proofSha256,
         retired_at: medium.retiredAt,
-        done_by: medium.by,
-        witnessed_by: medium.witness,
+        done_by: medium.by.name,
+        done_by_id: medium.by.id,
+        witnessed_by: medium.witness.name,
+        witnessed_by_id: medium.witness.id,
         recorded_at: now,
       }
       try {
-        await db.work((tx) => insertMedium(tx, row))
+        await insertMedium(tx, row)
       } catch (error) {
         if ((error as { code?: string }).code === '23505') throw refuse('medium_registered', {}, error)
         throw error

@@ -47,12 +47,16 @@ export interface DestructionTables {
     basis: 'court' | 'regulator' | 'dispute'
     reference: string
     placed_by: string
+    placed_by_id: string | null
     placed_at: Date
     confirmed_by: string | null
+    confirmed_by_id: string | null
     confirmed_at: Date | null
     release_asked_by: string | null
+    release_asked_by_id: string | null
     release_asked_at: Date | null
     released_by: string | null
+    released_by_id: string | null
     released_at: Date | null
   }
   service_term: { tenant_id: string; ended_at: Date; recorded_by: string; recorded_at: Date }
@@ -67,7 +71,9 @@ export interface DestructionTables {
     proof_sha256: string
     retired_at: Date
     done_by: string
+    done_by_id: string | null
     witnessed_by: string
+    witnessed_by_id: string | null
     recorded_at: Date
   }
 }

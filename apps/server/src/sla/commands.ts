@@ -1,11 +1,16 @@
 /** What operators do about the service level, through their own door. */
 import { type SlaService, slaServices } from '@yinxin/sla'
+import type { Operators } from '#src/operators/operators.ts'
 import { refuse } from './errors.ts'
+import type { Correction } from './revisions.ts'
 import type { Sla } from './sla.ts'
 
 type Options = Record<string, unknown>
 
-export function createSlaCommands(sla: Pick<Sla, 'maintenance' | 'revisions'>) {
+export function createSlaCommands(
+  sla: Pick<Sla, 'maintenance' | 'revisions'>,
+  { proposals }: Pick<Operators, 'proposals'>,
+) {
   return {
     async announce(options: Options): Promise<{ id: string }> {
       return await sla.maintenance.announce({
@@ -23,20 +28,35 @@ export function createSlaCommands(sla: Pick<Sla, 'maintenance' | 'revisions'>) {
     },
     /** Closes what is due at once instead of within the hour. */
     close: async () => ({ made: await sla.revisions.closeDue() }),
-    async correct(options: Options): Promise<{ months: string[] }> {
-      const [service] = readServices([options.service])
-      if (service === undefined) throw refuse('sla_correction_incomplete')
-      return await sla.revisions.correct({
-        service,
-        from: readMinute(options.from),
-        to: readMinute(options.to),
-        valid: Number(options.valid),
-        ok: Number(options.ok),
-        reason: text(options.reason),
-        evidence: text(options.evidence),
-        madeBy: text(options.by),
-      })
-    },
+    // It changes what customers are owed: one operator proposes it, another confirms it.
+    correct: proposals.define('sla-correct', {
+      check(options: Options): Correction {
+        const correction = readCorrection(options)
+        sla.revisions.checkCorrection(correction)
+        return correction
+      },
+      async decide(tx, correction, { proposedBy, confirmedBy }) {
+        const made = { ...correction, madeBy: `${proposedBy.name} + ${confirmedBy.name}` }
+        await sla.revisions.recordCorrection(tx, made)
+        return made
+      },
+      after: (_, made) => sla.revisions.reviseFor(made),
+    }),
+  }
+}
+
+function readCorrection(options: Options): Correction {
+  const [service] = readServices([options.service])
+  if (service === undefined) throw refuse('sla_correction_incomplete')
+  return {
+    service,
+    from: readMinute(options.from),
+    to: readMinute(options.to),
+    valid: Number(options.valid),
+    ok: Number(options.ok),
+    reason: text(options.reason),
+    evidence: text(options.evidence),
+    madeBy: 'proposed',
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from '@yinxin/sla'
 import { sql } from 'kysely'
 import type { Clock } from '#src/clock.ts'
-import type { Db } from '#src/db/db.ts'
+import type { Db, Tx } from '#src/db/db.ts'
 import { newId } from '#src/ids.ts'
 import { refuse } from './errors.ts'
 import { type Figures, type MonthFigures, monthOf, rangeOfMonth } from './figures.ts'
@@ -154,6 +154,13 @@ export function createRevisions(deps: { db: Db; clock: Clock; figures: Figures; 
     return await write(month, service, last.revision + 1, { reason, madeBy, revised: true })
   }
 
+  function checkCorrection({ from, to, valid, ok, reason, evidence, madeBy }: Correction): void {
+    const isWhole = [from, to, valid, ok].every(Number.isSafeInteger)
+    if (!isWhole || ok < 0 || ok > valid || !reason.trim() || !evidence.trim() || !madeBy.trim())
+      throw refuse('sla_correction_incomplete')
+    if (to <= from) throw refuse('sla_range_unreadable')
+  }
+
   return {
     heads,
     read,
@@ -176,19 +183,21 @@ export function createRevisions(deps: { db: Db; clock: Clock; figures: Figures; 
       return made
     },
 
-    /** Records a correction; a month that is closed gets its next revision at once. */
-    async correct(correction: Correction): Promise<{ months: string[] }> {
+    /** Whether it can be recorded as it is. @throws Refusal */
+    checkCorrection,
+
+    /** Records a correction, in the caller's transaction. */
+    async recordCorrection(tx: Tx, correction: Correction): Promise<void> {
+      checkCorrection(correction)
       const { service, from, to, valid, ok, reason, evidence, madeBy } = correction
-      const isWhole = [from, to, valid, ok].every(Number.isSafeInteger)
-      if (!isWhole || ok < 0 || ok > valid || !reason.trim() || !evidence.trim() || !madeBy.trim())
-        throw refuse('sla_correction_incomplete')
-      if (to <= from) throw refuse('sla_range_unreadable')
-      await db.work((tx) =>
-        sql`
+      await sql`
           insert into sla_correction (id, service, from_minute, to_minute, valid, ok, reason, evidence, made_by, made_at)
           values (${newId()}, ${service}, ${from}, ${to}, ${valid}, ${ok}, ${reason}, ${evidence}, ${madeBy},
-            ${clock.now()})`.execute(tx),
-      )
+            ${clock.now()})`.execute(tx)
+    },
+
+    /** A month that is closed gets its next revision at once; may be repeated, and comes with the hour anyway. */
+    async reviseFor({ service, from, to, reason, madeBy }: Correction): Promise<{ months: string[] }> {
       const months: string[] = []
       for (let month = monthOf(from); ; month = monthOf(rangeOfMonth(month).to)) {
         if ((await heads(month)).some((one) => one.service === service)) {

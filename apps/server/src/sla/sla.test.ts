@@ -6,8 +6,10 @@ import { openCheckpoint } from '@yinxin/evidence'
 import { monthMinutes, monthVerdict, parseMinutesCsv, type SlaService } from '@yinxin/sla'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { twoOperators } from '../../../../testing/operators.ts'
 import { openPeople, type People } from '../../../../testing/people.ts'
 import { manualClock } from '../clock.ts'
+import { createOperators, type Operators } from '../operators/operators.ts'
 import { createFlush } from './flush.ts'
 import { createMeter } from './meter.ts'
 import { createSla, createSlaCommands, type Sla } from './sla.ts'
@@ -22,11 +24,13 @@ const inTime = async () => 0
 let house: People
 let dataDir: string
 let clock: ReturnType<typeof manualClock>
+let operators: Operators
 
 beforeEach(async () => {
   house = await openPeople()
   dataDir = await mkdtemp(join(tmpdir(), 'yinxin-sla-'))
   clock = manualClock(at(month.from))
+  operators = createOperators({ ...house, clock })
 })
 afterEach(async () => {
   await house.close()
@@ -270,7 +274,7 @@ describe('a month', () => {
 
   it('takes maintenance announced a day before, refuses a shorter notice, and a withdrawn one is none', async () => {
     const sla = await open()
-    const { announce, withdraw } = createSlaCommands(sla)
+    const { announce, withdraw } = createSlaCommands(sla, operators)
     const from = month.from + 2_000
     const window = (start: number) => ({
       services: ['upload'],
@@ -331,20 +335,39 @@ describe('a month', () => {
     // A process that was cut off brings what it knew: too late for revision 1, in time for the next.
     await lived(sla, last, month.to, () => ({ ok: 18 }), ['upload'])
     expect(await close()).toEqual([{ month: '2026-11', service: 'upload', revisions: 1 }])
-    const correct = (over = {}) =>
-      createSlaCommands(sla).correct({
-        service: 'signing',
-        from: at(last).toISOString().replace(':00.000Z', 'Z'),
-        to: at(month.to).toISOString().replace(':00.000Z', 'Z'),
-        valid: 1,
-        ok: 1,
-        reason: '运营商日志',
-        evidence: 'sha256:00',
-        by: 'Su He',
-        ...over,
-      })
+    const [proposer, confirmer] = await twoOperators({ operators })
+    const { correct: propose } = createSlaCommands(sla, operators)
+    const call = (operator: typeof proposer | null) => ({
+      operator,
+      report: () => undefined,
+      signal: AbortSignal.timeout(60_000),
+    })
+    const correct = (over = {}, operator: typeof proposer | null = proposer) =>
+      propose(
+        {
+          service: 'signing',
+          from: at(last).toISOString().replace(':00.000Z', 'Z'),
+          to: at(month.to).toISOString().replace(':00.000Z', 'Z'),
+          valid: 1,
+          ok: 1,
+          reason: '运营商日志',
+          evidence: 'sha256:00',
+          ...over,
+        },
+        call(operator),
+      ) as Promise<{ proposalId: string }>
     await expect(correct({ evidence: '' })).rejects.toMatchObject({ code: 'sla_correction_incomplete' })
-    expect(await correct()).toEqual({ months: ['2026-11'] })
+    await expect(correct({}, null)).rejects.toMatchObject({ code: 'operator_needed' })
+    const { proposalId } = await correct()
+    // One person's word changes no figure.
+    expect((await sla.month('2026-11')).revisions).toHaveLength(6)
+    await expect(operators.proposals.confirm(proposalId, call(proposer))).rejects.toMatchObject({
+      code: 'operator_second_person',
+    })
+    expect(await operators.proposals.confirm(proposalId, call(confirmer))).toEqual({ months: ['2026-11'] })
+    await expect(operators.proposals.confirm(proposalId, call(confirmer))).rejects.toMatchObject({
+      code: 'proposal_not_found',
+    })
     const revised = await sla.month('2026-11')
     const byService = Object.fromEntries(
       revised.services.map(({ service, revision, verdict }) => [service, [revision, verdict.downMinutes]]),
