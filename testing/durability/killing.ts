@@ -10,13 +10,18 @@ import type { StorageServerOrder } from './storage-server.ts'
 
 export interface RunningStorage {
   url: string
+  pid: number
   kill(): Promise<void>
 }
 
-export async function startStorageServer(order: StorageServerOrder): Promise<RunningStorage> {
+/** `options` are those of Node itself. */
+export async function startStorageServer(
+  order: StorageServerOrder,
+  options: readonly string[] = [],
+): Promise<RunningStorage> {
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'storage-server.ts'), JSON.stringify(order)],
+    [...options, join(import.meta.dirname, 'storage-server.ts'), JSON.stringify(order)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const gone = once(child, 'exit')
@@ -27,6 +32,7 @@ export async function startStorageServer(order: StorageServerOrder): Promise<Run
   ])
   return {
     url: (JSON.parse(line) as { url: string }).url,
+    pid: child.pid as number,
     async kill() {
       child.kill('SIGKILL')
       await gone

@@ -55,7 +55,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return json(200, await commands[what]({}, call))
   if (request.method === 'DELETE') {
     await storage.destroy(undefined, [what], 'asked')
-    return json(200, {})
+    return json(200, { destroyed: what })
   }
   const content = await storage.read(what)
   response.writeHead(200).end(content)
