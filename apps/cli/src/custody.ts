@@ -1,79 +1,134 @@
-/** `yinxin custody`: what operators must know of the data; `yinxin custody report`: the durability report. */
-import {
-  commandInstallation,
-  ConfigError,
-  type CustodyOverview,
-  type DurabilityAnswer,
-  OperatorRefusal,
-  readConfig,
-} from '@yinxin/server'
-import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable, UsageError } from './command.ts'
+/** `yinxin custody`: what operators must know of the data, in words or as a page; the durability report and its check. */
+import { writeFile } from 'node:fs/promises'
+import type { CustodyOverview, DurabilityAnswer } from '@yinxin/server'
+import { command, EXIT, type Lang, printJson, readArguments, Unreadable, UsageError } from './command.ts'
+import { showOverview } from './custody-overview.ts'
+import { readLogKeys, showVerification, verifyReport } from './custody-verify.ts'
+import { askInstallation } from './operator-command.ts'
+import { readAnchors, readInput, readTexts, reason } from './reading.ts'
 
 const usage = {
   zh: `用法：yinxin custody [status] [--json] [--lang zh|en]
+     yinxin custody page [--to FILE.html] [--json] [--lang zh|en]
      yinxin custody report [--month YYYY-MM] [--json] [--lang zh|en]
+     yinxin custody verify FILE.pdf --log-key LOG.vkey [--trust ROOT.pem]… [--json] [--lang zh|en]
 
-status  存储目录、最近校验、核对发现、被隔离的磁盘、待修复与待清除的数量、数据库副本、月度报告
+status  存储目录、最近校验、核对发现、隔离与退役的磁盘、待修复与待清除的数量、数据库副本与备份、恢复演练、
+        销毁队列、月度报告
+page    同样的内容，作为浏览器页面：打印一个只在本机有效的只读地址；--to 存为文件（服务未运行时亦可）
 report  按实测计算此刻的持久性；--month 为已结束的自然月出具新一版报告（旧版不改），签章并写入日志
+verify  离线核验一份报告的 PDF：签章、入链证明，并由所附实测值重算每个数值；LOG.vkey 取自 /log/vkey
 
-设置与 yinxin up 相同；服务在运行则由它执行，否则临时打开其数据。
-退出码：0 无问题（报告：满足承诺）· 1 有问题（报告：不满足）· 2 无法执行 · 64 用法错误`,
+status、page、report 的设置与 yinxin up 相同；服务在运行则由它执行，否则临时打开其数据。
+退出码：0 无问题（报告：满足承诺；核验：通过）· 1 有问题（不满足；不通过）· 2 无法执行 · 64 用法错误`,
   en: `usage: yinxin custody [status] [--json] [--lang zh|en]
+       yinxin custody page [--to FILE.html] [--json] [--lang zh|en]
        yinxin custody report [--month YYYY-MM] [--json] [--lang zh|en]
+       yinxin custody verify FILE.pdf --log-key LOG.vkey [--trust ROOT.pem]… [--json] [--lang zh|en]
 
-status  failure domains, last scrubs, open findings, quarantined disks, what waits, database copies, reports
+status  failure domains, last scrubs, open findings, quarantined and retired disks, what waits, copies and backups of
+        the databases, restore drills, what is being destroyed, reports
+page    the same for a browser: prints a read-only address of this machine; --to writes a file (also with no server)
 report  computes the durability of now from what was measured; --month makes a new revision of the report of a month
         that is over (the old one stays), sealed and entered into the log
+verify  judges the PDF of a report offline: seal, proof of inclusion, and every figure computed again from the
+        measurements inside; LOG.vkey is what /log/vkey answers
 
-Settings are those of yinxin up; a running server does the work, else its data is opened for it.
-Exit code: 0 nothing wrong (report: promise met) · 1 something is (not met) · 2 could not be done · 64 wrong usage`,
+status, page and report take the settings of yinxin up; a running server does the work, else its data is opened for it.
+Exit code: 0 nothing wrong (report: met; verify: good) · 1 something is (not met; not good) · 2 could not be done ·
+64 wrong usage`,
+}
+
+const json = { json: { type: 'boolean' } } as const
+const verbs: Record<string, (args: string[], lang: Lang) => Promise<number>> = {
+  status,
+  page,
+  report,
+  verify,
 }
 
 export const run = command(usage, async (args, lang) => {
   const isNamed = args[0] !== undefined && !args[0].startsWith('-')
-  const what = isNamed ? args[0] : 'status'
-  const { values } = readArguments(
-    isNamed ? args.slice(1) : args,
-    lang,
-    { json: { type: 'boolean' }, month: { type: 'string' } },
-    [],
-  )
-  if (what !== 'status' && what !== 'report')
-    throw new UsageError(lang === 'zh' ? `没有 custody ${what}` : `there is no custody ${what}`)
-  const ending = new AbortController()
-  process.once('SIGINT', () => ending.abort())
-  const ask = async (name: string, options: Record<string, unknown>) => {
-    try {
-      const config = readConfig({ ...process.env, YINXIN_LOG_LEVEL: process.env.YINXIN_LOG_LEVEL ?? 'error' })
-      return await commandInstallation(config, name, options, () => undefined, ending.signal)
-    } catch (error) {
-      if (error instanceof OperatorRefusal)
-        throw new Unreadable(error.code ?? 'failed', lang === 'zh' ? error.zh : error.message)
-      if (error instanceof ConfigError) throw new Unreadable('settings', error.message)
-      throw new Unreadable('failed', error instanceof Error ? error.message : String(error))
-    }
-  }
-  if (what === 'report') {
-    const { month } = values
-    const answer = (await ask('durability-report', month === undefined ? {} : { month })) as DurabilityAnswer
-    if (values.json) printJson(answer)
-    else process.stdout.write(`${showReport(answer, lang).join('\n')}\n`)
-    return answer.report.verdict === 'met' ? EXIT.good : EXIT.bad
-  }
-  const overview = (await ask('custody', {})) as CustodyOverview
-  if (values.json) printJson(overview)
-  else process.stdout.write(`${showOverview(overview, lang).join('\n')}\n`)
-  return isWell(overview) ? EXIT.good : EXIT.bad
+  const name = isNamed ? String(args[0]) : 'status'
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
+  if (verb === undefined)
+    throw new UsageError(lang === 'zh' ? `没有 custody ${name}` : `there is no custody ${name}`)
+  return await verb(isNamed ? args.slice(1) : args, lang)
 })
 
-const say = (lang: Lang, zh: string, en: string) => (lang === 'zh' ? zh : en)
-
-function isWell({ domains, findings }: CustodyOverview): boolean {
-  return (
-    domains.every(({ state }) => state === 'ready') &&
-    findings.every(({ severity }) => severity === 'warning')
-  )
+async function status(args: string[], lang: Lang): Promise<number> {
+  const { values } = readArguments(args, lang, json, [])
+  const overview = (await askInstallation(lang, 'custody')) as CustodyOverview
+  if (values.json) printJson(overview)
+  else process.stdout.write(`${showOverview(overview, lang).join('\n')}\n`)
+  return overview.concerns.length === 0 ? EXIT.good : EXIT.bad
 }
+
+async function page(args: string[], lang: Lang): Promise<number> {
+  const { values } = readArguments(args, lang, { ...json, to: { type: 'string' } }, [])
+  if (values.to === undefined) {
+    const { url } = (await askInstallation(lang, 'page', { name: 'custody' })) as { url: string }
+    const address = `${url}?lang=${lang}`
+    if (values.json) printJson({ url: address })
+    else process.stdout.write(`${address}\n`)
+    return EXIT.good
+  }
+  const { html } = (await askInstallation(lang, 'custody-page', { lang })) as { html: string }
+  try {
+    // It tells of disks and requests: for whoever runs the command.
+    await writeFile(values.to, html, { mode: 0o600 })
+  } catch (error) {
+    throw new Unreadable(
+      'file_unwritable',
+      `${lang === 'zh' ? '无法写入' : 'cannot write'} ${values.to}: ${reason(error, lang)}`,
+    )
+  }
+  if (values.json) printJson({ file: values.to })
+  else process.stdout.write(`${values.to}\n`)
+  return EXIT.good
+}
+
+async function report(args: string[], lang: Lang): Promise<number> {
+  const { values } = readArguments(args, lang, { ...json, month: { type: 'string' } }, [])
+  const { month } = values
+  if (month !== undefined && !/^\d{4}-(0[1-9]|1[0-2])$/.test(month))
+    throw new UsageError(
+      lang === 'zh'
+        ? `--month 应为 YYYY-MM，如 2026-10：${month}`
+        : `--month takes YYYY-MM, as in 2026-10: ${month}`,
+    )
+  const answer = (await askInstallation(
+    lang,
+    'durability-report',
+    month === undefined ? {} : { month },
+  )) as DurabilityAnswer
+  if (values.json) printJson(answer)
+  else process.stdout.write(`${showReport(answer, lang).join('\n')}\n`)
+  return answer.report.verdict === 'met' ? EXIT.good : EXIT.bad
+}
+
+async function verify(args: string[], lang: Lang): Promise<number> {
+  const options = {
+    ...json,
+    'log-key': { type: 'string' },
+    trust: { type: 'string', multiple: true },
+  } as const
+  const { values, positionals } = readArguments(args, lang, options, ['FILE.pdf'])
+  const keyFile = values['log-key']
+  if (keyFile === undefined)
+    throw new UsageError(lang === 'zh' ? '缺少 --log-key LOG.vkey' : '--log-key LOG.vkey is missing')
+  const [keys = ''] = (await readTexts([keyFile], lang)) ?? []
+  const trust = await readAnchors(values.trust, lang)
+  const found = verifyReport(await readInput(positionals[0] ?? '', lang), {
+    logKeys: readLogKeys(keys, lang),
+    ...(trust === undefined ? {} : { trust }),
+  })
+  if (values.json) printJson(found)
+  else process.stdout.write(`${showVerification(found, lang).join('\n')}\n`)
+  return found.ok ? EXIT.good : EXIT.bad
+}
+
+const say = (lang: Lang, zh: string, en: string) => (lang === 'zh' ? zh : en)
 
 function showReport(answer: DurabilityAnswer, lang: Lang): string[] {
   const { figures, verdict, design, contract, reasons } = answer.report
@@ -99,39 +154,5 @@ function showReport(answer: DurabilityAnswer, lang: Lang): string[] {
     `  1e-11: ${line(design.met)}`,
     `  1e-10: ${line(contract.met)}`,
     ...reasons.map((reason, index) => `${index + 1}. ${reason[lang]}`),
-  ]
-}
-
-function showOverview(overview: CustodyOverview, lang: Lang): string[] {
-  const { domains, findings, waiting, databases, reports } = overview
-  const time = (at: unknown) => (at === undefined || at === null ? '–' : String(at).slice(0, 16))
-  return [
-    say(lang, '存储目录', 'Failure domains'),
-    ...domains.map(
-      ({ name, state, deviceId, scatterWidth, lastScrub, reason }) =>
-        `  ${pad(name, 12)} ${pad(state === 'ready' ? say(lang, '正常', 'ready') : say(lang, '已隔离', 'quarantined'), 12)} ${say(lang, '设备', 'device')} ${deviceId ?? '?'}, w = ${scatterWidth}, ${say(lang, '校验', 'scrub')} ${time(lastScrub?.finishedAt)}${lastScrub && lastScrub.bad > 0 ? ` (${say(lang, '坏', 'bad')} ${lastScrub.bad})` : ''}${reason === undefined ? '' : ` – ${reason}`}`,
-    ),
-    say(
-      lang,
-      `待修复 ${waiting.repairs}，待清除 ${waiting.removals}；三十天内修复 ${overview.repairs.count} 次，p99 ${overview.repairs.p99Hours?.toFixed(2) ?? '–'} 小时`,
-      `Waiting: ${waiting.repairs} repairs, ${waiting.removals} removals; ${overview.repairs.count} repairs in thirty days, p99 ${overview.repairs.p99Hours?.toFixed(2) ?? '–'} h`,
-    ),
-    say(lang, `核对发现 ${findings.length}`, `Open findings: ${findings.length}`),
-    ...findings.map(
-      ({ severity, class: kind, subjectId, domain, detail }) =>
-        `  ${severity} ${kind} ${subjectId} ${domain} ${detail}`,
-    ),
-    ...overview.quarantines
-      .filter(({ readmittedAt }) => readmittedAt === null)
-      .map(
-        ({ domain, since, reason }) =>
-          `  ${say(lang, '隔离', 'quarantined')} ${domain} ${time(since)} ${reason}`,
-      ),
-    say(lang, '数据库副本', 'Copies of the databases'),
-    ...databases.map(
-      ({ name, site, state, lagBytes }) => `  ${pad(name, 22)} ${pad(site, 9)} ${state} ${lagBytes ?? '?'} B`,
-    ),
-    say(lang, '月度报告', 'Monthly reports'),
-    ...reports.map(({ month, revision, verdict }) => `  ${month} r${revision} ${verdict}`),
   ]
 }

@@ -19,7 +19,8 @@ export async function operating<T>(lang: Lang, work: () => Promise<T>): Promise<
     if (error instanceof Unreadable) throw error
     if (error instanceof OperatorRefusal)
       throw new Unreadable(error.code ?? 'failed', lang === 'zh' ? error.zh : error.message)
-    throw new Unreadable('failed', error instanceof Error ? error.message : String(error))
+    const told = error instanceof Error ? error.message : String(error)
+    throw new Unreadable('failed', lang === 'zh' ? `无法执行：${told}` : told)
   }
 }
 

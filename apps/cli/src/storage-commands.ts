@@ -2,8 +2,10 @@
 import {
   commandInstallation,
   ConfigError,
+  findingDetail,
   type FsckReport,
   OperatorRefusal,
+  operatorWord,
   readConfig,
   type RepairReport,
   type ScrubReport,
@@ -78,7 +80,7 @@ function upkeep<Report extends { clean: boolean }>(
     try {
       const config = readConfig({ ...process.env, YINXIN_LOG_LEVEL: process.env.YINXIN_LOG_LEVEL ?? 'error' })
       const { lang: _, help: __, ...asked } = given
-      const answer = await commandInstallation(config, name, asked, createProgress(), ending.signal)
+      const answer = await commandInstallation(config, name, asked, createProgress(lang), ending.signal)
       report = answer as Report
     } catch (error) {
       if (error instanceof OperatorRefusal)
@@ -93,15 +95,18 @@ function upkeep<Report extends { clean: boolean }>(
 }
 
 /** One line per step; at a terminal the line of a domain is written over. */
-function createProgress(): (progress: unknown) => void {
+function createProgress(lang: Lang): (progress: unknown) => void {
   let before = ''
   return (progress) => {
     const { domain, checked, replicas, bad } = progress as Record<string, unknown>
     const isSame = before === domain && process.stderr.isTTY
     before = String(domain)
-    process.stderr.write(
-      `${isSame ? '\u001b[1A\u001b[2K' : ''}  ${domain}: ${checked ?? replicas}, ${bad} bad\n`,
+    const line = say(
+      lang,
+      `${domain}：已核对 ${checked ?? replicas}，坏 ${bad}`,
+      `${domain}: ${checked ?? replicas}, ${bad} bad`,
     )
+    process.stderr.write(`${isSame ? '\u001b[1A\u001b[2K' : ''}  ${line}\n`)
   }
 }
 
@@ -132,7 +137,7 @@ function showFsck(report: FsckReport, lang: Lang): string[] {
     )
   for (const finding of report.findings)
     lines.push(
-      `  [${finding.severity}] ${finding.class} ${finding.subjectId} ${finding.domain} ${finding.detail}`.replace(
+      `  [${operatorWord(`severity_${finding.severity}`, lang)}] ${operatorWord(`class_${finding.class}`, lang)} ${finding.subjectId} ${finding.domain} ${findingDetail(finding.detail, lang)}`.replace(
         / +/g,
         ' ',
       ),

@@ -1,4 +1,5 @@
 // The door of @yinxin/pades.
+export { type AttachedFile, attachedFiles } from './attachments.ts'
 export type { Appearance, Content } from './appearance.ts'
 export { composeContent, prepareAppearance } from './appearance.ts'
 export { changedPages, type PageChange, revisionBytes } from './changed-pages.ts'

@@ -1,7 +1,7 @@
 /** The overview of custody as one document: no script, nothing from elsewhere, read on any screen. */
 import { promised, staleAfterMs } from './drift.ts'
 import { operatorStyle } from './operator-style.ts'
-import { operatorWord, type OperatorWord } from './operator-words.ts'
+import { findingDetail, operatorWord, type OperatorWord } from './operator-words.ts'
 import type { CustodyOverview } from './overview.ts'
 
 type Lang = 'zh' | 'en'
@@ -97,7 +97,7 @@ const waiting: Section = ({ waiting: queue, repairs }, say) => {
   )
 }
 
-const findings: Section = ({ findings: all }, say) =>
+const findings: Section = ({ findings: all }, say, lang) =>
   titled(
     say('findings'),
     table(
@@ -106,7 +106,7 @@ const findings: Section = ({ findings: all }, say) =>
         badge(one.severity === 'warning' ? 'wait' : 'bad', say(`severity_${one.severity}`)),
         say(`class_${one.class}`),
         mono(`${one.subjectId} ${one.domain}`.trim()),
-        escaped(one.detail),
+        escaped(findingDetail(one.detail, lang)),
       ]),
       say('none'),
     ),

@@ -141,3 +141,23 @@ export function operatorWord(
 ): string {
   return words[word][lang === 'zh' ? 0 : 1].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]))
 }
+
+/** What findings say of themselves is kept in English; here is the Chinese of it. */
+const details: readonly (readonly [RegExp, string])[] = [
+  [/no row refers to it$/, '没有记录指向它'],
+  [/found after its destruction; removed now$/, '销毁后仍被发现，现已清除'],
+  [/^no replica is good: the content is lost$/, '没有一份完好副本：内容已丢失'],
+  [
+    /^good replicas: (\d+) of (\d+) in the primary site, (\d+) of (\d+) in the recovery site$/,
+    '完好副本：主站点 $1/$2，容灾站点 $3/$4',
+  ],
+  [/^the key of (\d+) living objects is gone$/, '$1 个现存对象的密钥已失去'],
+  [/^all (\d+) objects are destroyed, their key is not$/, '$1 个对象均已销毁，其密钥仍在'],
+]
+
+/** The detail of a finding in a language; one that is not known stays as it is. */
+export function findingDetail(detail: string, lang: 'zh' | 'en'): string {
+  if (lang === 'en') return detail
+  const known = details.find(([text]) => text.test(detail))
+  return known === undefined ? detail : detail.replace(known[0], known[1])
+}
