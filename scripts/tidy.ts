@@ -27,6 +27,8 @@ export const ROOM_ORDER = [
   'destruction',
   'custody',
   'sla',
+  'monitoring',
+  'incidents',
   'fasc',
   'sandbox',
   'web',

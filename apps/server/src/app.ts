@@ -31,9 +31,17 @@ import { createIdentityBureau } from './identity/bureau.ts'
 import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
 import { createIdentitySimulator } from './identity/simulator.ts'
+import {
+  createDiagnosis,
+  createIncidents,
+  createProblemMemory,
+} from './incidents/incidents.ts'
+import { addIncidentRoutes } from './incidents/routes.ts'
 import { createJobs } from './jobs/jobs.ts'
 import { createKms, openKeyDriver } from './kms/kms.ts'
 import type { Log } from './log.ts'
+import { createMonitoring, createRequestCounters, type MeasureSources } from './monitoring/monitoring.ts'
+import { addMonitoringRoutes } from './monitoring/routes.ts'
 import {
   createMailCarrier,
   createNotifications,
@@ -44,6 +52,7 @@ import { addOutboxRoute } from './notifications/routes.ts'
 import { createOperators } from './operators/operators.ts'
 import { createOutbox } from './outbox/outbox.ts'
 import { createImported, createPortability, importedObjects } from './portability/portability.ts'
+import { addImportRoutes } from './portability/import-routes.ts'
 import { addPortabilityRoutes } from './portability/routes.ts'
 import { addSealRoutes } from './seals/routes.ts'
 import { createSealFont, createSeals } from './seals/seals.ts'
@@ -75,6 +84,8 @@ export interface AppDeps {
   dbCopies?: () => Promise<DbCopy[]>
   /** Kept backups of the keys database from before a moment; not set where somebody else keeps them. */
   keyBackupsUntil?: (since: Date) => Promise<string[]>
+  /** The newest backup of each cluster; null when somebody else keeps them. */
+  newestBackups?: MeasureSources['backups']
   clock: Clock
   log: Log
   /** For tests that end the process between two steps of a signing. */
@@ -87,6 +98,7 @@ export async function createApp({
   urls,
   dbCopies = async () => [],
   keyBackupsUntil,
+  newestBackups = () => null,
   clock,
   log,
   faults = {},
@@ -364,6 +376,48 @@ export async function createApp({
     },
   })
 
+  // The platform looks after itself, and what went wrong is told.
+  const requests = createRequestCounters()
+  const monitoring = createMonitoring({
+    db,
+    clock,
+    log,
+    jobs,
+    kms,
+    sla,
+    carriers,
+    settings: config.alerts,
+    requests,
+    probed: config.sla.probeApps.length > 0,
+    rosterDemanded: config.mode === 'production',
+    baseUrl: config.baseUrl,
+    dataDir: config.dataDir,
+    sources: {
+      storage: async () => ({
+        domains: await storage.places(),
+        writable: storage.status().writable,
+        ...(await storage.waiting()),
+        freeBytes: await storage.freeBytes(),
+      }),
+      databaseCopies: dbCopies,
+      keyStore: () => keysDb.work(async () => true as const),
+      certificates: () => ca.expiries(),
+      backups: newestBackups,
+      queue: () => jobs.measure(),
+      pools: () => [
+        ...db.pools().map((pool) => ({ database: 'main' as const, ...pool })),
+        ...keysDb.pools().map((pool) => ({ database: 'keys' as const, ...pool })),
+      ],
+    },
+  })
+  const incidents = createIncidents({ db, clock, jobs, sla, monitoring, baseUrl: config.baseUrl })
+  const problems = createProblemMemory()
+  const diagnose = createDiagnosis({
+    incidents,
+    problems,
+    openLink: (token) => signTasks.ceremonies.cover(token),
+  })
+
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
     baseUrl: config.baseUrl,
@@ -381,6 +435,7 @@ export async function createApp({
     http,
     meter,
     taggedApps: [...config.sla.probeApps, ...config.sla.loadTestApps],
+    seen: requests.seen,
   })
   sla.onSweep(edge.sweep)
   addHealthRoutes(http, {
@@ -401,10 +456,13 @@ export async function createApp({
   addVerificationRoutes({ http, verification, uploadLimitBytes: config.uploadLimitBytes })
   addWebhookRoutes({ http, webhooks })
   addPortabilityRoutes({ http, portability })
+  addImportRoutes({ http, portability })
   addCustodyRoutes({ http, custody })
   addDestructionRoutes({ http, destruction })
   addFascRoutes({ http, fasc, log })
   addSlaRoutes({ http, sla })
+  addMonitoringRoutes({ http, monitoring, metricsToken: config.metricsToken })
+  addIncidentRoutes({ http, incidents, diagnose, problems })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
   for (const [name, room] of Object.entries({ http, accounts, identity, notifications })) {
@@ -438,6 +496,8 @@ export async function createApp({
     custody,
     fasc,
     sla,
+    monitoring,
+    incidents,
     operators,
     environment,
     http,
@@ -452,6 +512,7 @@ export async function createApp({
       await http.close()
       storage.endUpkeep()
       portability.close()
+      await monitoring.stop()
       await jobs.stop()
       await sla.stop()
       notifications.close()

@@ -85,7 +85,7 @@ export interface Config {
   codeBudgets: { perAddress: number; altogether: number }
   /** How long the content of a message is kept. */
   messagesKeptDays: number
-  exports: { keptMs: number; partBytes: number; retryMs: number }
+  exports: { keptMs: number; partBytes: number; retryMs: number; importLimitBytes: number }
   /** How long destruction waits: for second thoughts, and for the other parties. */
   destruction: { coolingOffDays: number; noticeDays: number }
   identityBureau: GatewaySetting | undefined
@@ -107,6 +107,17 @@ export interface Config {
   fascCallsPerSecond: number
   /** Apps of the operator's own probes, and of load tests: what they ask for is no traffic. */
   sla: { probeApps: string[]; loadTestApps: string[] }
+  /** Where the operator is told of what is wrong. */
+  alerts: {
+    robots: { url: string; secret: string | undefined }[]
+    keyword: string | undefined
+    mail: string[]
+    sms: string[]
+    webhook: { url: string; secret: string } | undefined
+    heartbeatUrl: string | undefined
+  }
+  /** Of whoever may read /metrics; without one it is not served. */
+  metricsToken: string | undefined
   allowSimulators: boolean
   logLevel: string
 }
@@ -415,6 +426,12 @@ export const settings = {
     zh: '导出时读不出的内容，隔多少毫秒再试；试三次仍不可读，则在清单中声明为遗失，其余照常导出。',
     en: 'Milliseconds before an export tries again what it could not read; read in vain three times it is declared as lost, and the rest is exported.',
   },
+  YINXIN_IMPORT_LIMIT_BYTES: {
+    schema: wholeNumber(1_048_576, 1_099_511_627_776),
+    default: '107374182400',
+    zh: '经网页或 API 导入的导出包最大字节数；更大的由运维人员在本机用 yinxin import 导入。',
+    en: 'Largest bundle that is imported over the page or the API, in bytes; larger ones an operator imports on the machine with `yinxin import`.',
+  },
   YINXIN_DESTRUCTION_COOLING_DAYS: {
     schema: wholeNumber(0, 90),
     default: '7',
@@ -493,6 +510,56 @@ export const settings = {
     schema: list,
     zh: '压力测试所用的 appId，以逗号分隔；它们的请求不计入可用性。',
     en: 'App ids of load tests, separated by commas: their requests do not count towards availability.',
+  },
+  YINXIN_METRICS_TOKEN: {
+    schema: text.min(16, 'must have 16 characters or more'),
+    secret: true,
+    zh: '读取 /metrics（Prometheus）所需的令牌；不设置则不经网络提供指标，见 [monitoring](../operations/monitoring.md)。',
+    en: 'Bearer token for `/metrics` (Prometheus); unset, metrics are not served over the network, see [monitoring](../operations/monitoring.md).',
+  },
+  YINXIN_ALERT_DINGTALK_URLS: {
+    schema: list.pipe(z.array(httpUrl).min(1).max(10)),
+    secret: true,
+    zh: '接收告警的钉钉群机器人 Webhook 地址（含 access_token，逗号分隔）；第二个起在前一个限流或故障时使用。',
+    en: 'Webhook addresses of DingTalk robots that take alerts, with their access_token, separated by commas; the next one steps in when one is throttled or fails.',
+  },
+  YINXIN_ALERT_DINGTALK_SECRETS: {
+    schema: list,
+    secret: true,
+    zh: '各机器人的加签密钥（SEC…，顺序相同）；用 - 表示该机器人未启用加签。',
+    en: 'The signing secret (`SEC…`) of each robot in the same order; `-` for one that does not sign.',
+  },
+  YINXIN_ALERT_DINGTALK_KEYWORD: {
+    schema: text.max(40),
+    zh: '机器人要求的自定义关键词，写入每条消息。',
+    en: 'Keyword that the robots demand; stands in every message.',
+  },
+  YINXIN_ALERT_MAIL: {
+    schema: list.pipe(z.array(z.email())),
+    zh: '除值班人员外始终接收告警的邮箱，以逗号分隔。',
+    en: 'Mail addresses told of every alert beside those on call, separated by commas.',
+  },
+  YINXIN_ALERT_SMS: {
+    schema: list.pipe(z.array(z.string().regex(/^\+?\d{6,15}$/, 'must be mobile numbers'))),
+    zh: '除值班人员外始终接收 P1 告警短信的手机号，以逗号分隔。',
+    en: 'Mobile numbers told of every P1 alert beside those on call, separated by commas.',
+  },
+  YINXIN_ALERT_WEBHOOK_URL: {
+    schema: httpUrl,
+    zh: '接收告警的程序地址，按 Standard Webhooks 签名。',
+    en: 'Address of a program that takes alerts, signed as Standard Webhooks.',
+  },
+  YINXIN_ALERT_WEBHOOK_SECRET: {
+    schema: text.min(16, 'must have 16 characters or more'),
+    secret: true,
+    zh: '签名告警所用的密钥；设置 YINXIN_ALERT_WEBHOOK_URL 时必填。',
+    en: 'Key that signs those alerts; needed with YINXIN_ALERT_WEBHOOK_URL.',
+  },
+  YINXIN_ALERT_HEARTBEAT_URL: {
+    schema: httpUrl,
+    secret: true,
+    zh: '每分钟接收一次心跳（POST）的外部地址；心跳中断即由对方告警（dead man’s switch）。',
+    en: 'Outside address that gets a heartbeat (POST) every minute and raises the alarm when it stays away.',
   },
   YINXIN_ALLOW_SIMULATORS: {
     schema: z.enum(['0', '1']).transform((value) => value === '1'),
@@ -642,6 +709,7 @@ export function readConfig(
       keptMs: value<number>('YINXIN_EXPORT_KEPT_DAYS') * 24 * 60 * 60_000,
       partBytes: value<number>('YINXIN_EXPORT_PART_BYTES'),
       retryMs: value<number>('YINXIN_EXPORT_RETRY_MS'),
+      importLimitBytes: value<number>('YINXIN_IMPORT_LIMIT_BYTES'),
     },
     destruction: {
       coolingOffDays: value('YINXIN_DESTRUCTION_COOLING_DAYS'),
@@ -663,6 +731,8 @@ export function readConfig(
       probeApps: value<string[] | undefined>('YINXIN_SLA_PROBE_APPS') ?? [],
       loadTestApps: value<string[] | undefined>('YINXIN_SLA_LOAD_TEST_APPS') ?? [],
     },
+    alerts: readAlerts(value, problems),
+    metricsToken: value('YINXIN_METRICS_TOKEN'),
     allowSimulators: value('YINXIN_ALLOW_SIMULATORS'),
     logLevel: value('YINXIN_LOG_LEVEL'),
   }
@@ -890,6 +960,28 @@ function readBucketSite(
     keyId,
     secretFile: resolve(secretFile),
     pathStyle: value(`${prefix}_PATH_STYLE`),
+  }
+}
+
+function readAlerts(value: Value, problems: string[]): Config['alerts'] {
+  const urls = value<string[] | undefined>('YINXIN_ALERT_DINGTALK_URLS') ?? []
+  const secrets = value<string[] | undefined>('YINXIN_ALERT_DINGTALK_SECRETS') ?? []
+  if (secrets.length !== 0 && secrets.length !== urls.length)
+    problems.push('YINXIN_ALERT_DINGTALK_SECRETS must name one secret, or -, for each robot')
+  const webhookUrl = value<string | undefined>('YINXIN_ALERT_WEBHOOK_URL')
+  const webhookSecret = value<string | undefined>('YINXIN_ALERT_WEBHOOK_SECRET')
+  if ((webhookUrl === undefined) !== (webhookSecret === undefined))
+    problems.push('YINXIN_ALERT_WEBHOOK_URL and YINXIN_ALERT_WEBHOOK_SECRET are set together')
+  return {
+    robots: urls.map((url, index) => {
+      const secret = secrets[index]
+      return { url, secret: secret === '-' ? undefined : secret }
+    }),
+    keyword: value('YINXIN_ALERT_DINGTALK_KEYWORD'),
+    mail: value<string[] | undefined>('YINXIN_ALERT_MAIL') ?? [],
+    sms: value<string[] | undefined>('YINXIN_ALERT_SMS') ?? [],
+    webhook: webhookUrl && webhookSecret ? { url: webhookUrl, secret: webhookSecret } : undefined,
+    heartbeatUrl: value('YINXIN_ALERT_HEARTBEAT_URL'),
   }
 }
 

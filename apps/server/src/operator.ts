@@ -2,7 +2,9 @@
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
 import { createCustodyCommands, type OverviewSources } from './custody/custody.ts'
+import { createIncidentCommands } from './incidents/incidents.ts'
 import { createKeyCommands } from './kms/kms.ts'
+import { createMonitoringCommands } from './monitoring/monitoring.ts'
 import { createDestructionCommands } from './destruction/destruction.ts'
 import type { OperatorCommands } from './operator-door.ts'
 import { createOperatorCommands } from './operators/operators.ts'
@@ -15,7 +17,16 @@ import { createStorageCommands } from './storage/storage.ts'
 export function operatorCommands(
   app: Pick<
     App,
-    'storage' | 'kms' | 'accounts' | 'portability' | 'destruction' | 'custody' | 'sla' | 'operators'
+    | 'storage'
+    | 'kms'
+    | 'accounts'
+    | 'portability'
+    | 'destruction'
+    | 'custody'
+    | 'sla'
+    | 'monitoring'
+    | 'incidents'
+    | 'operators'
   >,
   clock: Clock,
   backups?: OverviewSources['backups'],
@@ -45,6 +56,8 @@ export function operatorCommands(
     ...createOperatorCommands(app.operators),
     ...createPortabilityCommands(app),
     ...createDestructionCommands(app.destruction, app.operators),
+    ...createMonitoringCommands(app.monitoring),
+    ...createIncidentCommands(app.incidents),
   }
   return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }
 }

@@ -1,11 +1,11 @@
 /** The server as a whole: database, migrations, rooms, listening, and the way back. */
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sm2Status } from '@yinxin/pki'
 import { z } from 'zod'
 import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { type Config, localUrl, readConfig } from './config.ts'
+import { type Config, ConfigError, localUrl, readConfig } from './config.ts'
 import { backupStates, databaseCommands, drillNow } from './database-commands.ts'
 import { backupsUntil } from './db/backups.ts'
 import { planClusters } from './db/copies.ts'
@@ -133,20 +133,27 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     // 5. What this process is for.
     const { roles } = config
     const { commands, pages } = operatorCommands(app, clock, databases && (() => backupStates(databases)))
+    const evenWithoutDatabase = new Set<string>()
     app.jobs.define('database.vacuum-keys', z.looseObject({}), async () => {
       log.info({ tables: await vacuumKeys(currentUrl(following.keysOwnerUrl)) }, 'tables of keys rewritten')
     })
     app.jobs.schedule('database.vacuum-keys', '41 3 1 * *')
     if (databases) {
       const deps = { app, config, clock, log, databases }
-      Object.assign(commands, databaseCommands(deps))
+      const mending = databaseCommands(deps)
+      Object.assign(commands, mending)
+      for (const name of Object.keys(mending)) evenWithoutDatabase.add(name)
       app.jobs.define('database.drill', z.looseObject({}), async () => void (await drillNow(deps)))
       app.jobs.schedule('database.drill', '23 2 * * 0')
       if (roles.includes('worker')) databases.beginBackups(config.databaseCopies.backups)
     }
     // A process of one command is gone before anybody could look.
     const looked = roles.length > 0 ? createOperatorPages(pages, clock) : undefined
-    const door = await openOperatorDoor(config.dataDir, commands, looked)
+    const door = await openOperatorDoor(
+      config.dataDir,
+      app.operators.guard(commands, evenWithoutDatabase),
+      looked,
+    )
     steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.length > 0) await app.sla.start()
@@ -226,16 +233,26 @@ export async function commandInstallation(
   onProgress: (progress: unknown) => void,
   signal: AbortSignal,
 ): Promise<unknown> {
+  const key = await operatorKey(config)
   try {
-    return await askOperator(config.dataDir, name, options, onProgress, signal)
+    return await askOperator(config.dataDir, name, options, onProgress, signal, key)
   } catch (error) {
     if (!(error instanceof NoServer)) throw error
   }
   const server = await startServer({ ...config, roles: [] }, {})
   try {
-    return await askOperator(config.dataDir, name, options, onProgress, signal)
+    return await askOperator(config.dataDir, name, options, onProgress, signal, key)
   } finally {
     await server.stop()
+  }
+}
+
+async function operatorKey({ operatorKeyFile }: Config): Promise<string | undefined> {
+  if (operatorKeyFile === undefined) return undefined
+  try {
+    return (await readFile(operatorKeyFile, 'utf8')).trim()
+  } catch (error) {
+    throw new ConfigError([`YINXIN_OPERATOR_KEY_FILE cannot be read: ${(error as Error).message}`])
   }
 }
 

@@ -481,6 +481,45 @@ export interface SlaMinute {
   maintenance: SlaMaintenance[]
 }
 
+/** An incident as the status page tells of it. */
+export interface PublicIncident {
+  number: number
+  class: 'general' | 'severe'
+  titleZh: string
+  titleEn: string
+  services: SlaService[]
+  beganAt: string
+  detectedAt: string
+  acknowledgedAt: string | null
+  resolvedAt: string | null
+  updates: { at: string; kind: string; textZh: string; textEn: string }[]
+}
+
+/** An incident in which requests of the acting subject failed. */
+export interface OwnIncident extends Omit<PublicIncident, 'updates'> {
+  failedRequests: number
+  validRequests: number
+}
+
+/** One of the three is needed. */
+export interface DiagnosisQuestion {
+  code?: string
+  requestId?: string
+  link?: string
+}
+
+export interface Diagnosis {
+  diagnosisId: string
+  findings: {
+    about: 'platform' | 'code' | 'request' | 'link' | 'browser'
+    /** `yours` can be mended by whoever asks, `ours` only by the platform. */
+    verdict: 'ok' | 'yours' | 'ours'
+    code: string | null
+    problem: string
+    advice: string[]
+  }[]
+}
+
 export interface SlaProbeReport {
   /** Where the probe stands, in the words of who runs it. */
   vantage: string

@@ -3,7 +3,7 @@ import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { type Caller, requireAdmin, requireCorp } from './caller.ts'
 import { refuse } from './errors.ts'
-import { maskLogin, parseLogin } from './login.ts'
+import { maskLogin, parseLogin, readLogin } from './login.ts'
 import { ensureAccount } from './people.ts'
 import type { AccountTables } from './tables.ts'
 
@@ -30,6 +30,12 @@ export interface Members {
     corpId: string,
     input: { login: string; role: 'admin' | 'member' },
   ): Promise<MemberDetails>
+  /**
+   * Invites the owner of a login that an import names, always as a plain member: who administrates is for the
+   * administrators here to say. Whoever is or was a member stays as they are. Membership begins when the person has
+   * logged in and chosen the company. Worker role, in the caller's transaction.
+   */
+  inviteMember(tx: Tx, corpId: string, login: string): Promise<'invited' | 'present' | 'unusable'>
   /** Opens its own transaction. */
   remove(caller: Caller, corpId: string, personId: string): Promise<void>
 }
@@ -90,6 +96,35 @@ export function createMembers({ db, clock, audit }: { db: Db; clock: Clock; audi
         if (row === undefined) throw refuse('member_not_found')
         return toMember(row)
       }, corpId)
+    },
+
+    async inviteMember(tx, corpId, text) {
+      const login = readLogin(text)
+      if (login === null) return 'unusable'
+      await lockCorp(tx, corpId)
+      const { personId } = await ensureAccount(tx, login, clock.now())
+      const added = await tx
+        .$extendTables<AccountTables>()
+        .insertInto('member')
+        .values({
+          tenant_id: corpId,
+          person_id: personId,
+          role: 'member',
+          active: true,
+          accepted_at: null,
+          created_at: clock.now(),
+        })
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'person_id']).doNothing())
+        .executeTakeFirst()
+      if (added.numInsertedOrUpdatedRows === 0n) return 'present'
+      await audit.record(tx, {
+        tenantId: corpId,
+        caller: { kind: 'system', duty: 'import' },
+        action: 'member.invited',
+        subjectKind: 'member',
+        subjectId: personId,
+      })
+      return 'invited'
     },
 
     async remove(caller, corpId, personId) {

@@ -71,6 +71,8 @@ export interface Ca {
   timestampSigner(): CertifiedSigner
   /** What the platform seals its own documents with. */
   platformSigner(): CertifiedSigner
+  /** When each certificate of the authority ends. */
+  expiries(): { name: string; notAfter: Date }[]
 }
 
 export interface CaDeps {
@@ -192,6 +194,11 @@ export async function createCa({ db, clock, kms, baseUrl, organization }: CaDeps
 
   return {
     isDevelopment: authority.isDevelopment,
+    expiries: () =>
+      Object.entries({ root, issuing, tsa, platform }).map(([name, { certificate }]) => ({
+        name,
+        notAfter: certificate.notAfter,
+      })),
     anchors: () => ({
       rootDer: root.certificate.der,
       issuingDer: issuing.certificate.der,

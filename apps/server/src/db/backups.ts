@@ -71,6 +71,19 @@ export async function listBackups(folders: readonly ArchiveFolder[]): Promise<St
   return found
 }
 
+/** The newest base backup of each cluster, and how often one is planned. */
+export async function newestBackups(
+  clusters: readonly { cluster: ClusterName; plan: { archives: readonly ArchiveFolder[] } }[],
+  everyMs: number,
+): Promise<{ cluster: ClusterName; newestAt: Date | null; everyMs: number }[]> {
+  return await Promise.all(
+    clusters.map(async ({ cluster, plan }) => {
+      const ends = (await listBackups(plan.archives)).map(({ manifest }) => Date.parse(manifest.endedAt))
+      return { cluster, newestAt: ends.length === 0 ? null : new Date(Math.max(...ends)), everyMs }
+    }),
+  )
+}
+
 /** Takes a base backup of the running cluster and writes it durably into every folder. */
 export async function takeBackup({
   cluster,

@@ -32,6 +32,8 @@ export interface Db {
    */
   askAs<T>(subjectId: string, question: (tx: Tx) => Promise<T>): Promise<T>
   ask<T>(question: (tx: Tx) => Promise<T>): Promise<T>
+  /** How far the connections are used, by role. */
+  pools(): { role: string; max: number; total: number; idle: number; waiting: number }[]
   close(): Promise<void>
 }
 
@@ -53,8 +55,12 @@ export interface DbOptions {
 
 /** Opens nothing yet: connections are made when first needed, and again after a loss. */
 export function openDb(options: DbOptions): Db {
-  const app = openPool(options, 'yinxin_app')
-  const worker = openPool(options, 'yinxin_worker')
+  const pools = {
+    yinxin_app: openRolePool(options, 'yinxin_app', { pipeline: true }),
+    yinxin_worker: openRolePool(options, 'yinxin_worker', { pipeline: true }),
+  }
+  const app = new Kysely<unknown>({ dialect: leanDialect(pools.yinxin_app) })
+  const worker = new Kysely<unknown>({ dialect: leanDialect(pools.yinxin_worker) })
 
   async function transact<T>(
     kysely: Kysely<unknown>,
@@ -78,14 +84,18 @@ export function openDb(options: DbOptions): Db {
     work: (work, subjectId) => transact(worker, subjectId, work),
     askAs: (subjectId, question) => transact(app, subjectId, question, 'one-statement'),
     ask: (question) => transact(worker, undefined, question, 'one-statement'),
+    pools: () =>
+      Object.entries(pools).map(([role, pool]) => ({
+        role,
+        max: pool.options.max,
+        total: pool.totalCount,
+        idle: pool.idleCount,
+        waiting: pool.waitingCount,
+      })),
     async close() {
       await Promise.all([app.destroy(), worker.destroy()])
     },
   }
-}
-
-function openPool(options: DbOptions, role: string): Kysely<unknown> {
-  return new Kysely<unknown>({ dialect: leanDialect(openRolePool(options, role, { pipeline: true })) })
 }
 
 /** A pool of connections under one role; for the job queue, everyone else goes through {@link Db}. */

@@ -64,6 +64,8 @@ export const SHRED_LIST: readonly ShredItem[] = [
   item('certificate_intents', 'ca', 'floor', 'names in certificates, five years after the certificate ends'),
   item('audit_record', 'audit', 'floor', 'log of actions, at least six months'),
   item('export_item', 'portability', 'erased', 'what an export found; the export is voided'),
+  item('export_loss', 'portability', 'erased', 'what an export could not read; the export is voided'),
+  item('import_part', 'portability', 'erased', 'an upload under way that may hold it; the upload is voided'),
   item(
     'imported_contract',
     'portability',

@@ -30,8 +30,8 @@ export interface LaterRoom {
   ): Promise<{ scopeId: string; objectId: string }[]>
   /** Empties its rows, in the transaction that shreds. */
   forget?(tx: Tx, taskId: string, fileIds: readonly string[]): Promise<number>
-  /** Ends what was made of a contract, in transactions of its own before that one; may be repeated. */
-  end?(taskId: string): Promise<number>
+  /** Ends what was made of a contract and its own files, in transactions of its own before that one; may be repeated. */
+  end?(taskId: string, fileIds: readonly string[]): Promise<number>
 }
 
 export interface ShreddingDeps {
@@ -133,7 +133,7 @@ export function createShredding(deps: ShreddingDeps) {
       for (const room of deps.laterRooms) uploads.push(...((await room.objects?.(tx, taskId, fileIds)) ?? []))
       return { fileIds, uploads }
     })
-    for (const room of deps.laterRooms) await room.end?.(taskId)
+    for (const room of deps.laterRooms) await room.end?.(taskId, fileIds)
     const receipts: Receipt[] = []
     const scopes = new Set([...fileIds, ...uploads.map((one) => one.scopeId)])
     scopes.delete(taskId)

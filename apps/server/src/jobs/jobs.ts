@@ -50,8 +50,21 @@ export interface Jobs {
   stop(): Promise<void>
   /** For tests: runs what is due until nothing is, and returns the errors met on the way. */
   drain(): Promise<unknown[]>
+  /** What waits, runs and was given up, by kind. */
+  measure(): Promise<QueueState[]>
   /** Releases the connections. */
   close(): Promise<void>
+}
+
+export interface QueueState {
+  kind: string
+  /** Due and not taken yet. */
+  waiting: number
+  running: number
+  /** Every try failed: nobody will try again. */
+  givenUp: number
+  /** For how many seconds the oldest of those waiting is due. */
+  oldestS: number
 }
 
 export interface JobsOptions {
@@ -182,6 +195,20 @@ export function createJobs({ url, log, concurrency = 4, handBackMs = HAND_BACK_M
       failures.length = 0
       await runOnce({ ...base, concurrency: 1, taskList: tasks })
       return failures.splice(0)
+    },
+
+    async measure() {
+      const { rows } = await pool.query<QueueState>(
+        `select t.identifier as kind,
+           count(*) filter (where j.locked_at is null and j.attempts < j.max_attempts and j.run_at <= now())::int as waiting,
+           count(*) filter (where j.locked_at is not null)::int as running,
+           count(*) filter (where j.locked_at is null and j.attempts >= j.max_attempts)::int as "givenUp",
+           coalesce(extract(epoch from now() - min(j.run_at) filter (
+             where j.locked_at is null and j.attempts < j.max_attempts and j.run_at <= now())), 0)::float8 as "oldestS"
+         from graphile_worker._private_jobs j join graphile_worker._private_tasks t on t.id = j.task_id
+         group by 1 order by 1`,
+      )
+      return rows
     },
 
     async close() {

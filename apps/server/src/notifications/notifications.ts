@@ -21,7 +21,7 @@ import { type Lang, type Message, type TemplateName, type TemplateParams, wordMe
 
 export { createMailCarrier, createOutboxCarrier, createSmsCarrier, type Carrier } from './carriers.ts'
 export { callGateway, type GatewayAccess, GatewayFailure, gatewaySignature } from './signed-call.ts'
-export type { Lang, TemplateName, TemplateParams } from './templates.ts'
+export { type Lang, type TemplateName, type TemplateParams, wordMessage } from './templates.ts'
 
 export interface SendRequest<Name extends TemplateName> {
   channel: 'mail' | 'sms'

@@ -14,6 +14,7 @@ const samples: { [Name in TemplateName]: TemplateParams[Name] } = {
   'task-expired': { taskTitle: '合同', link: 'https://x.test/t/1' },
   'sign-failed': { taskTitle: '合同', actorName: '甲方', reason: 'seal_disabled' },
   'export-ready': { link: 'https://x.test/exports', bucket: 'ours' },
+  'operator-alert': { title: 'P1', detail: 'd', link: 'https://x.test/a/1' },
   'destruction-notice': {
     taskTitle: '合同',
     initiatorName: '甲方',

@@ -15,6 +15,8 @@ export interface TemplateParams {
   'sign-failed': { taskTitle: string; actorName: string; reason: string; link?: string }
   'destruction-notice': { taskTitle: string; initiatorName: string; date: string; link: string }
   'export-ready': { link: string; bucket?: string; lost?: number }
+  /** To the operator's own people. */
+  'operator-alert': { title: string; detail: string; link: string }
 }
 export type TemplateName = keyof TemplateParams
 
@@ -156,6 +158,10 @@ const WORDINGS: { [Name in TemplateName]: Record<Lang, Wording<Name>> } = {
           : `Your data export is ready and was put into the bucket ${bucket}: ${link}. If neither you nor a colleague asked for it, look after your account at once.`
       }`,
     }),
+  },
+  'operator-alert': {
+    zh: ({ title, detail, link }) => ({ subject: title, body: `${title}：${detail} ${link}` }),
+    en: ({ title, detail, link }) => ({ subject: title, body: `${title}: ${detail} ${link}` }),
   },
   'destruction-notice': {
     zh: ({ taskTitle, initiatorName, date, link }) => ({

@@ -28,6 +28,7 @@ const importOptions = z.object({
   path: z.string(),
   corp: z.string(),
   intoOther: z.boolean().optional(),
+  members: z.boolean().optional(),
   trustPem: z.array(z.string()).optional(),
   logKeys: z.array(z.string()).optional(),
 })
@@ -114,12 +115,13 @@ export function createPortabilityCommands({
     },
 
     async import(given, call) {
-      const { path, corp, intoOther, trustPem, logKeys } = importOptions.parse(given)
+      const { path, corp, intoOther, members, trustPem, logKeys } = importOptions.parse(given)
       return await portability.importer(
         {
           path: resolve(path),
           corp,
           ...(intoOther === undefined ? {} : { intoOther }),
+          ...(members === undefined ? {} : { members }),
           ...(trustPem === undefined
             ? {}
             : { trust: trustPem.flatMap((pem) => parsePem(pem, 'CERTIFICATE')) }),

@@ -16,8 +16,10 @@ import { type BucketSecret, bucketLabel, createDelivery, told } from './delivery
 import { refuse } from './errors.ts'
 import { createImporter, type ImporterDeps } from './import.ts'
 import { toLoss } from './losses.ts'
+import { createHistories } from './import-history.ts'
+import { createImports } from './imports.ts'
 import { createRights } from './rights.ts'
-import { loginsOf } from './sources.ts'
+import { holdersOf, loginsOf } from './sources.ts'
 import {
   deleteContents,
   type ExportRow,
@@ -57,6 +59,8 @@ export interface PortabilityDeps
   partBytes: number
   /** Buckets in the own network; for sandboxes alone. */
   allowPrivate: boolean
+  /** The largest bundle that is taken over HTTP. */
+  importLimitBytes: number
 }
 
 export interface ExportInput {
@@ -122,6 +126,8 @@ export function createPortability(deps: PortabilityDeps) {
     now: () => clock.now(),
   })
   const rights = createRights(deps)
+  const importer = createImporter(deps)
+  const imports = createImports({ ...deps, importer })
   let isClosing = false
 
   jobs.define(
@@ -378,7 +384,9 @@ export function createPortability(deps: PortabilityDeps) {
 
   return {
     rights,
-    importer: createImporter(deps),
+    importer,
+    imports,
+    histories: createHistories(deps),
     /** True when nothing is left to do for now that could be done at once. */
     workOn: async (exportId: string, isSliceOver: () => boolean) =>
       (await work(exportId, isSliceOver)).isDone,
@@ -480,16 +488,21 @@ export function createPortability(deps: PortabilityDeps) {
 
     /**
      * What destruction asks of this room: archives that hold a contract are ended with all that was made for them.
+     * The same of archives that hold one of its uploaded files alone, and of uploads that may bring it once more.
      * Returns how many. Opens its own transactions.
      */
-    async forget(subjectId: string): Promise<number> {
-      const ids = await db.work((tx) => exportsHolding(tx, subjectId))
+    async forget(taskId: string, fileIds: readonly string[] = []): Promise<number> {
+      const { ids, tenantIds } = await db.work(async (tx) => ({
+        ids: await exportsHolding(tx, [taskId, ...fileIds]),
+        tenantIds: await holdersOf(tx, taskId),
+      }))
       for (const id of ids) await end(id, 'voided')
-      return ids.length
+      return ids.length + (await imports.voidFor(tenantIds))
     },
 
     close(): void {
       isClosing = true
+      imports.close()
     },
   }
 }

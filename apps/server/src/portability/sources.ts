@@ -208,6 +208,14 @@ export async function segmentsOf(tx: Tx, documentId: string, revision: number) {
   return found
 }
 
+/** Who could read a contract: its initiator and its parties. */
+export async function holdersOf(tx: Tx, taskId: string): Promise<string[]> {
+  const { rows: found } = await sql<{ id: string }>`
+    select tenant_id as id from sign_task where id = ${taskId}
+    union select subject_id from task_party where task_id = ${taskId}`.execute(tx)
+  return found.map((row) => row.id)
+}
+
 /** Logins of a company's administrators, or of a person: who is told that an export is ready. */
 export async function loginsOf(tx: Tx, tenantId: string): Promise<string[]> {
   const { rows: found } = await sql<{ login: string }>`

@@ -200,13 +200,13 @@ export async function itemProgress(tx: Tx, exportId: string): Promise<{ items: n
 }
 
 /** Archives that hold something of a contract or a file. */
-export async function exportsHolding(tx: Tx, subjectId: string): Promise<string[]> {
+export async function exportsHolding(tx: Tx, subjectIds: readonly string[]): Promise<string[]> {
   const rows = await open(tx)
     .selectFrom('export_item')
     .innerJoin('export_job', 'export_job.id', 'export_item.export_id')
     .select('export_job.id')
     .distinct()
-    .where('export_item.subject_id', '=', subjectId)
+    .where('export_item.subject_id', 'in', subjectIds)
     .where('export_job.status', 'in', ['queued', 'collecting', 'ready'])
     .execute()
   return rows.map((row) => row.id)

@@ -2,6 +2,16 @@ import type { ExportRole, LossReason } from '@yinxin/evidence'
 
 export type ExportStatus = 'queued' | 'collecting' | 'ready' | 'failed' | 'canceled' | 'expired' | 'voided'
 
+export type ImportStatus =
+  | 'receiving'
+  | 'queued'
+  | 'working'
+  | 'done'
+  | 'failed'
+  | 'canceled'
+  | 'expired'
+  | 'voided'
+
 /** A run of bytes of an entry: the whole of one storage object. */
 export interface Piece {
   objectId: string
@@ -107,6 +117,45 @@ export interface PortabilityTables {
     size_bytes: number
     sha256: string
     etag: string | null
+  }
+  import_job: {
+    id: string
+    tenant_id: string
+    status: ImportStatus
+    requested_by: unknown
+    file_name: string
+    size_bytes: number
+    part_bytes: number
+    options: unknown
+    progress: unknown
+    report: unknown
+    problem: unknown
+    created_at: Date
+    ended_at: Date | null
+    expires_at: Date
+  }
+  import_part: {
+    import_id: string
+    number: number
+    tenant_id: string
+    size_bytes: number
+    sha256: string
+    object_id: string
+  }
+  imported_history: {
+    id: string
+    tenant_id: string
+    export_id: string
+    source_tenant_id: string
+    source_tenant_name: string
+    origin: string
+    snapshot_at: Date
+    manifest_sha256: string
+    records: number
+    audit_object: string
+    audit_sha256: string
+    proof_object: string
+    imported_at: Date
   }
   export_right: { app_id: string; tenant_id: string; granted_by: string; granted_at: Date }
   imported_contract: {

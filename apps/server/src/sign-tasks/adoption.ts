@@ -24,7 +24,7 @@ export interface AdoptedTask {
 
 /** Writes an ended contract of another installation (worker role). Its holder here is its only party. */
 export async function adoptTask(tx: Tx, task: AdoptedTask): Promise<void> {
-  await insertTask(tx, task.row)
+  await insertTask(tx, { ...task.row, adopted: true })
   await insertDocuments(
     tx,
     task.documents.map(({ revision: _, ...document }) => document),

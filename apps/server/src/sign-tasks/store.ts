@@ -5,7 +5,7 @@ import { refuse } from './errors.ts'
 import type { TaskState, TaskStatus } from './lifecycle.ts'
 import type { SignTaskTables } from './tables.ts'
 
-export type TaskRow = Selectable<SignTaskTables['sign_task']>
+export type TaskRow = Omit<Selectable<SignTaskTables['sign_task']>, 'adopted'>
 export type ActorRow = Selectable<SignTaskTables['task_actor']>
 export type DocumentRow = Selectable<SignTaskTables['task_document']>
 export type FieldRow = Selectable<SignTaskTables['task_field']>
@@ -160,7 +160,7 @@ export function stateOf(task: Task): TaskState {
   }
 }
 
-export async function insertTask(tx: Tx, row: TaskRow): Promise<void> {
+export async function insertTask(tx: Tx, row: TaskRow & { adopted?: boolean }): Promise<void> {
   await later(tx, open(tx).insertInto('sign_task').values(row))
   await insertParty(tx, row.id, row.tenant_id, row.tenant_id)
 }
@@ -277,8 +277,11 @@ export async function findRevision(tx: Tx, documentId: string, sha256: string): 
 export async function findRevisionBySha256(tx: Tx, sha256: string): Promise<{ taskId: string } | null> {
   const row = await open(tx)
     .selectFrom('task_document_segment')
+    .innerJoin('sign_task', 'sign_task.id', 'task_document_segment.task_id')
     .select('task_id')
     .where('sha256', '=', sha256)
+    // What came with an import was signed elsewhere: nothing here vouches for it.
+    .where('sign_task.adopted', '=', false)
     // Revision 0 is the unsigned file, which anybody may have.
     .where('revision', '>', 0)
     .executeTakeFirst()

@@ -24,6 +24,8 @@ export interface SignTaskTables {
     finished_at: Date | null
     /** When nothing but this row's numbers was left of it. */
     destroyed_at: Date | null
+    /** Came with an import: signed on another installation. */
+    adopted: Generated<boolean>
   }
   task_party: {
     task_id: string

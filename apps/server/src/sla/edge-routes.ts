@@ -1,6 +1,6 @@
 /** The edge: sees every request from the moment it is received until its connection is done with it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { latencyLimitMs, requestOutcome, type SlaService } from '@yinxin/sla'
+import { latencyLimitMs, type Outcome, requestOutcome, type SlaService } from '@yinxin/sla'
 import type { Http } from '#src/http/http.ts'
 import type { Meter } from './meter.ts'
 
@@ -9,6 +9,8 @@ export interface EdgeDeps {
   meter: Meter
   /** Apps of probes and load tests: their requests are no traffic. */
   taggedApps: readonly string[]
+  /** Told of every request that belongs to a service; the time is null when its answer never began. */
+  seen?: (service: SlaService, outcome: Outcome, latencyMs: number | null) => void
 }
 
 interface Passing {
@@ -25,7 +27,7 @@ interface Passing {
 }
 
 /** Not part of any promise: what monitors ask, and what probes report. */
-const unmeasured = /^\/(healthz|readyz|metrics)$|^\/api\/v1\/sla\/probe-reports$/
+const unmeasured = /^\/(healthz|readyz|metrics)$|^\/api\/v1\/sla\/probe-reports$|^\/api\/v1\/alert-acks\//
 
 /** The service that a route belongs to, by its pattern. */
 export function serviceOf(method: string, pattern: string): SlaService | null {
@@ -38,7 +40,7 @@ export function serviceOf(method: string, pattern: string): SlaService | null {
 }
 
 /** Begins to measure; to be called before anything listens. Returns the sweep of requests that hang. */
-export function measureEdge({ http, meter, taggedApps }: EdgeDeps): { sweep(): void } {
+export function measureEdge({ http, meter, taggedApps, seen }: EdgeDeps): { sweep(): void } {
   const { app } = http
   const passing = new Map<ServerResponse, Passing>()
   const services = new Map<string, SlaService | null>()
@@ -57,18 +59,15 @@ export function measureEdge({ http, meter, taggedApps }: EdgeDeps): { sweep(): v
   function end(response: ServerResponse, one: Passing): void {
     passing.delete(response)
     if (one.service === null) return
-    meter.count({
-      service: one.service,
-      tenantId: one.tenantId,
-      minute: one.minute,
-      outcome: requestOutcome({
-        status: one.answeredMs === null ? null : response.statusCode,
-        latencyMs: (one.answeredMs ?? performance.now()) - one.receivedMs,
-        limitMs: latencyLimitMs(one.service, one.streamed ? one.streamedBytes : 0),
-        broken: one.broken,
-        tagged: one.tagged,
-      }),
+    const outcome = requestOutcome({
+      status: one.answeredMs === null ? null : response.statusCode,
+      latencyMs: (one.answeredMs ?? performance.now()) - one.receivedMs,
+      limitMs: latencyLimitMs(one.service, one.streamed ? one.streamedBytes : 0),
+      broken: one.broken,
+      tagged: one.tagged,
     })
+    meter.count({ service: one.service, tenantId: one.tenantId, minute: one.minute, outcome })
+    seen?.(one.service, outcome, one.answeredMs === null ? null : one.answeredMs - one.receivedMs)
   }
 
   // Before the router and every hook, so that a request which is refused there was received too.

@@ -29,7 +29,7 @@ import { type Basis, createSlaStore, type SlaStoreDeps } from './store.ts'
 
 export { createSlaCommands } from './commands.ts'
 export { refuse as refuseSla } from './errors.ts'
-export { SLA_ZONE } from './figures.ts'
+export { monthOf as monthNameOf, SLA_ZONE } from './figures.ts'
 export { createMeter, type Meter } from './meter.ts'
 export type { ProbeReport } from './probe-reports.ts'
 export type { RevisionHead, RevisionVerdict } from './revisions.ts'

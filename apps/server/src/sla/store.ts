@@ -4,6 +4,7 @@ import { sql } from 'kysely'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import type { FlushRecord } from './journal.ts'
+import { NOBODY } from './meter.ts'
 
 /** A host whose clock is further off cannot say which minute it was (promises §4.1). */
 export const clockOffsetMaxMs = 2_000
@@ -122,6 +123,23 @@ export function createSlaStore({
           group by minute`.execute(tx),
       )
       return tallies(rows)
+    },
+
+    /** Tenants with traffic in a range, and of each whose requests failed how many, by service. */
+    async failedTenants(services: readonly SlaService[], range: MinuteRange) {
+      const { rows } = await db.ask((tx) =>
+        sql<{ tenantId: string; service: SlaService; valid: number; failed: number }>`
+          select tenant_id as "tenantId", service, sum(ok + errors + slow + broken)::bigint as valid,
+            sum(errors + slow + broken)::bigint as failed
+          from sla_count
+          where service = any(${[...services]}) and minute >= ${range.from} and minute < ${range.to} and not rejected
+            and tenant_id <> ${NOBODY}
+          group by 1, 2 having sum(ok + errors + slow + broken) > 0`.execute(tx),
+      )
+      return {
+        active: new Set(rows.map(({ tenantId }) => tenantId)).size,
+        tenants: rows.filter(({ failed }) => failed > 0),
+      }
     },
 
     /** Everything that was said of one minute, whether it counted or not. */

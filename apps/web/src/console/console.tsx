@@ -21,6 +21,7 @@ import '../style/console.css'
 const TaskPage = lazy(() => import('./task.tsx').then((m) => ({ default: m.TaskPage })))
 const CustodyPage = lazy(() => import('./custody.tsx').then((m) => ({ default: m.CustodyPage })))
 const ExportsPage = lazy(() => import('./exports.tsx').then((m) => ({ default: m.ExportsPage })))
+const ImportsPage = lazy(() => import('./imports.tsx').then((m) => ({ default: m.ImportsPage })))
 const NewTaskPage = lazy(() => import('./new-task.tsx').then((m) => ({ default: m.NewTaskPage })))
 
 const places: { to: string; icon: IconName; word: WordKey }[] = [
@@ -83,6 +84,7 @@ export function Console() {
               <Route path="/console/verify" element={<VerifyPanel />} />
               <Route path="/custody" element={<CustodyPage />} />
               <Route path="/exports" element={<ExportsPage />} />
+              <Route path="/imports" element={<ImportsPage />} />
               <Route path="/developer" element={<DeveloperPage />} />
               <Route path="*" element={<NotFound />} />
             </Routes>

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Page } from '@yinxin/sdk/wire'
 import { useState } from 'react'
+import { Link } from 'react-router'
 import { call } from '../api/client.ts'
 import { CodeField } from '../design/code-field.tsx'
 import { Button } from '../design/controls.tsx'
@@ -9,6 +10,7 @@ import { Bones, Empty, Note, ProblemNote } from '../design/notices.tsx'
 import { Sheet } from '../design/sheet.tsx'
 import { formatSize, formatTime } from '../words/dates.ts'
 import { useWords } from '../words/words.tsx'
+import { BucketForm, type BucketFields, emptyBucket, isFilled } from './export-bucket.tsx'
 import { PageHead, useIdentity } from './page.tsx'
 
 interface DataExport {
@@ -20,6 +22,8 @@ interface DataExport {
   counts: { files: number; contracts: number } | null
   progress: { items: number; settled: number }
   sizeBytes: number
+  lossCount: number
+  losses: { path: string; reason: keyof typeof lossWord }[]
   bucket: { bucket: string; deliveredAt: string | null } | null
   problem: string | null
 }
@@ -34,6 +38,13 @@ const looks: Record<DataExport['status'], { tone: string; icon: IconName }> = {
   voided: { tone: '', icon: 'minus' },
 }
 
+const lossWord = {
+  unreadable: 'exportsLossUnreadable',
+  damaged: 'exportsLossDamaged',
+  key_missing: 'exportsLossKeyMissing',
+  failed: 'exportsLossFailed',
+} as const
+const LOSSES_SHOWN = 10
 const ASK_MS = 3000
 const isRunning = (one: DataExport) => one.status === 'queued' || one.status === 'collecting'
 
@@ -59,6 +70,11 @@ export function ExportsPage() {
   return (
     <main className="page-body narrow">
       <PageHead title={t('exportsTitle')} lead={t('exportsLead')}>
+        {me.acting.kind === 'corp' && allowed && (
+          <Link className="button quiet" to="/imports">
+            {t('importsLink')}
+          </Link>
+        )}
         {allowed && !exports.data?.items.some(isRunning) && newButton}
       </PageHead>
       {!allowed ? (
@@ -159,6 +175,16 @@ function ExportCard({ one, onChanged }: { one: DataExport; onChanged(): void }) 
       {one.status === 'ready' && one.problem !== null && (
         <Note tone="wait">{t('exportsBucketFailed', { problem: one.problem })}</Note>
       )}
+      {one.status === 'ready' && one.lossCount > 0 && (
+        <Note tone="bad">
+          {t('exportsLost', { count: one.lossCount })}
+          {one.losses.slice(0, LOSSES_SHOWN).map((loss) => (
+            <span key={loss.path} className="small" style={{ display: 'block', overflowWrap: 'anywhere' }}>
+              {loss.path}: {t(lossWord[loss.reason])}
+            </span>
+          ))}
+        </Note>
+      )}
       {living && (
         <div className="row">
           {one.status === 'ready' && (
@@ -202,21 +228,35 @@ function OrderSheet({ onClose, onOrdered }: { onClose(): void; onOrdered(): void
     mutationFn: () => call<{ sentTo: string }>('POST', '/export-codes'),
     onSuccess: () => setSentAt(Date.now()),
   })
+  const [bucket, setBucket] = useState<BucketFields | null>(null)
   const order = useMutation({
-    mutationFn: () => call<DataExport>('POST', '/exports', { body: { code } }),
+    mutationFn: () =>
+      call<DataExport>('POST', '/exports', { body: { code, ...(bucket === null ? {} : { bucket }) } }),
     onSuccess: onOrdered,
+    // Wrong or right, they are typed anew for the next try: nothing of them stays in the page.
+    onSettled: () => setBucket((given) => given && { ...given, secret: '' }),
   })
+  const isReady = code !== '' && (bucket === null || isFilled(bucket))
   return (
     <Sheet
       title={t('exportsNew')}
       onClose={onClose}
       footer={
-        <Button look="primary" busy={order.isPending} disabled={code === ''} onClick={() => order.mutate()}>
+        <Button look="primary" busy={order.isPending} disabled={!isReady} onClick={() => order.mutate()}>
           {t('exportsBegin')}
         </Button>
       }
     >
       <div className="stack">
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={bucket !== null}
+            onChange={(event) => setBucket(event.target.checked ? emptyBucket : null)}
+          />
+          {t('exportsToBucket')}
+        </label>
+        {bucket !== null && <BucketForm value={bucket} onChange={setBucket} />}
         <p>{t('exportsProve')}</p>
         <CodeField
           value={code}

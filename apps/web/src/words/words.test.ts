@@ -7,6 +7,7 @@ import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
 import { formatSize, groupHash } from './dates.ts'
 import { exportWords } from './exports.ts'
+import { importWords } from './imports.ts'
 import { generalWords } from './general.ts'
 import { serviceLevelWords } from './service-level.ts'
 
@@ -17,6 +18,7 @@ const parts = [
   custodyWords,
   destructionWords,
   exportWords,
+  importWords,
   serviceLevelWords,
 ] as const
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()

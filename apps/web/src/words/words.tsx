@@ -4,6 +4,7 @@ import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
 import { exportWords } from './exports.ts'
+import { importWords } from './imports.ts'
 import { generalWords } from './general.ts'
 import { serviceLevelWords } from './service-level.ts'
 
@@ -17,6 +18,7 @@ export const dictionary = {
   ...consoleWords,
   ...custodyWords,
   ...exportWords,
+  ...importWords,
   ...destructionWords,
   ...serviceLevelWords,
 }
