@@ -64,6 +64,10 @@ const commands: Record<string, Command> = {
     summary: '数据保管：现状、持久性报告 · custody: status, durability report',
     run: async (args) => (await import('./custody.ts')).run(args),
   },
+  log: {
+    summary: '透明日志：状态、恢复后继续 · transparency log: status, going on after a loss',
+    run: async (args) => (await import('./log.ts')).run(args),
+  },
   keys: {
     summary: '根密钥与期密钥：状态、更换 · root and epoch keys: status, rotate',
     run: async (args) => (await import('./keys.ts')).run(args),

@@ -17,11 +17,12 @@ import { type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
 import { createCustody } from './custody/custody.ts'
 import { addCustodyRoutes } from './custody/routes.ts'
+import { writeDurably } from './db/durable-file.ts'
 import { createDestruction, type DestructionStep } from './destruction/destruction.ts'
 import { addDestructionRoutes } from './destruction/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
-import { createEvidence } from './evidence/evidence.ts'
+import { createEvidence, type PublishedHeads } from './evidence/evidence.ts'
 import { addLogRoutes } from './evidence/routes.ts'
 import { createFasc } from './fasc/fasc.ts'
 import { addFascRoutes } from './fasc/routes.ts'
@@ -65,7 +66,14 @@ import { type CrashPoint, createSigning } from './signing/signing.ts'
 import { measureEdge } from './sla/edge-routes.ts'
 import { addSlaRoutes } from './sla/routes.ts'
 import { createMeter, createSla, watchCertificates, watchSigning } from './sla/sla.ts'
-import { createStorage, defaultSites, openBucketSites } from './storage/storage.ts'
+import {
+  createBucketNotes,
+  createFolderNotes,
+  createStorage,
+  defaultSites,
+  openBucketSites,
+  type SiteNotes,
+} from './storage/storage.ts'
 import { addTimestampRoutes } from './timestamps/routes.ts'
 import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
@@ -88,8 +96,29 @@ export interface AppDeps {
   newestBackups?: MeasureSources['backups']
   clock: Clock
   log: Log
+  /** Opened over databases that are thrown away: nothing outside of them may hear of what it signs. */
+  isRehearsal?: boolean
   /** For tests that end the process between two steps of a signing. */
   faults?: { crash?: (point: CrashPoint | DestructionStep) => Promise<void>; leaseMs?: number }
+}
+
+const headNote = 'log-checkpoint'
+
+/** The newest checkpoint of the log, in both sites of storage. */
+function publishedHeads(notes: SiteNotes, log: Log): PublishedHeads {
+  const complain = (failed: readonly string[]) => {
+    if (failed.length > 0) log.warn({ failed }, 'a place of checkpoints does not answer')
+  }
+  return {
+    async read() {
+      const { texts, failed } = await notes.read(headNote)
+      complain(failed)
+      return texts
+    },
+    async write(note) {
+      complain((await notes.write(headNote, note)).failed)
+    },
+  }
 }
 
 /** Builds the platform over migrated databases. Nothing runs and nothing listens yet. */
@@ -101,6 +130,7 @@ export async function createApp({
   newestBackups = () => null,
   clock,
   log,
+  isRehearsal = false,
   faults = {},
 }: AppDeps) {
   // Ground: the two databases, work that outlives a request, facts that flow upward.
@@ -132,6 +162,9 @@ export async function createApp({
       backupsUntil: keyBackupsUntil,
     },
   })
+  const notes = config.buckets
+    ? createBucketNotes(config.buckets)
+    : createFolderNotes(config.sites ?? defaultSites(config.dataDir), writeDurably)
   const sites = config.buckets
     ? openBucketSites(config.buckets, { clock, log })
     : (config.sites ?? defaultSites(config.dataDir))
@@ -147,6 +180,10 @@ export async function createApp({
     async keyPresent(scopeIds) {
       const states = await kms.scopeKeyState(scopeIds)
       return new Set(scopeIds.filter((id) => states.get(id)?.state === 'present'))
+    },
+    async keyDestroyed(scopeIds) {
+      const states = await kms.scopeKeyState(scopeIds)
+      return new Set(scopeIds.filter((id) => states.get(id)?.state === 'destroyed'))
     },
     scrubPeriodMs: config.scrub.periodMs,
     scrubBytesPerSecond: config.scrub.bytesPerSecond,
@@ -167,7 +204,15 @@ export async function createApp({
   })
   const audit = createAudit({ clock })
   const operators = createOperators({ db, clock, log, audit })
-  const evidence = await createEvidence({ db, clock, kms, timestamps, jobs })
+  const evidence = await createEvidence({
+    db,
+    clock,
+    kms,
+    timestamps,
+    jobs,
+    ...(isRehearsal ? {} : { heads: publishedHeads(notes, log) }),
+    onForeignHeads: (count) => log.warn({ count }, 'checkpoints that this log did not sign lie in the sites'),
+  })
 
   // People: what reaches them, who they are.
   const carriers = {

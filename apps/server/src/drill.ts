@@ -118,6 +118,7 @@ export async function runDrill({ config, clock, log, sample = SAMPLE }: DrillOpt
       urls,
       clock,
       log,
+      isRehearsal: true,
     })
     try {
       // 3. Objects are read back whole: found, decrypted and of the recorded hash.

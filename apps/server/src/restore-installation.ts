@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { planClusters } from './db/copies.ts'
 import { type RestoreReport, restoreCluster } from './db/restore.ts'
+import { markRestored } from './restored-log.ts'
 import { defaultSites } from './storage/storage.ts'
 
 export interface RestoredInstallation {
@@ -48,6 +49,7 @@ export async function restoreInstallation(
       ...(keysAt ? { at: keysAt } : {}),
     }),
   ]
+  await markRestored(dataDir, restores[0]?.reachedAt ?? '')
   const sites = config.sites ?? defaultSites(config.dataDir)
   const folders = (site: 'primary' | 'recovery') =>
     sites.flatMap((one) => (one.site === site ? one.folders : [])).join(',')

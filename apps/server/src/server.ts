@@ -23,6 +23,8 @@ import { askOperator, NoServer, openOperatorDoor } from './operator-door.ts'
 import { createOperatorPages } from './operator-pages.ts'
 import { operatorCommands } from './operator.ts'
 import { createLog, type Log } from './log.ts'
+import { createLogCommands } from './evidence/evidence.ts'
+import { settleLog } from './restored-log.ts'
 import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
@@ -42,6 +44,7 @@ export { restoreInstallation } from './restore-installation.ts'
 export { checkOutside, type OutsideCheck } from './db/outside-check.ts'
 export type { AdvanceReport, Attestation, KeyStatus } from './kms/kms.ts'
 export type { FsckReport, RepairReport, ScrubReport } from './storage/storage.ts'
+export type { LogStatus } from './evidence/evidence.ts'
 export { toOpenId } from './fasc/fasc.ts'
 export { buildWeb } from './web/web.ts'
 export { type ComparedPage, comparePages } from './verification/verification.ts'
@@ -129,6 +132,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
 
     // 4. From here on a commit is one in both sites.
     if (databases) await untilCopied(databases, log)
+    if (config.roles.length > 0) await settleLog(app, config.dataDir, log)
 
     // 5. What this process is for.
     const { roles } = config
@@ -149,6 +153,8 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     }
     // A process of one command is gone before anybody could look.
     const looked = roles.length > 0 ? createOperatorPages(pages, clock) : undefined
+    const transparency = createLogCommands(app.evidence)
+    Object.assign(commands, { 'log-status': transparency.status, 'log-continue': transparency.declare })
     const door = await openOperatorDoor(
       config.dataDir,
       app.operators.guard(commands, evenWithoutDatabase),

@@ -24,6 +24,7 @@ import {
 import { commitPersonal, type OpenEvent } from './commitments.ts'
 import { createEntries } from './entries.ts'
 import { refuse } from './errors.ts'
+import type { PublishedHeads } from './continuity.ts'
 import { createLog } from './log.ts'
 import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
@@ -31,6 +32,8 @@ import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
 export type { BundleRequest } from './bundle.ts'
 export { expectAppend } from './chain-store.ts'
+export type { PublishedHeads } from './continuity.ts'
+export { createLogCommands, type LogStatus } from './log-commands.ts'
 export type { OpenEvent } from './commitments.ts'
 export { refuse as refuseEvidence } from './errors.ts'
 
@@ -40,6 +43,9 @@ export interface EvidenceDeps {
   /** With it, waiting leaves enter the log every minute without being asked for. */
   jobs?: Jobs
   kms: { signingKey(name: 'log', algorithm: 'ed25519'): Promise<Signer> } & ContentKeys
+  /** Keeps checkpoints outside of the database, so that a restored one is noticed. */
+  heads?: PublishedHeads
+  onForeignHeads?: (count: number) => void
   timestamps: {
     stamp(digest: Uint8Array): Promise<{ token: Uint8Array; genTime: Date; authority: string }>
   }
@@ -65,7 +71,16 @@ export type Evidence = Awaited<ReturnType<typeof createEvidence>>
 
 export async function createEvidence(deps: EvidenceDeps) {
   const signer = await deps.kms.signingKey('log', 'ed25519')
-  const log = createLog({ db: deps.db, clock: deps.clock, signer, stamp: deps.timestamps.stamp })
+  const log = createLog({
+    db: deps.db,
+    clock: deps.clock,
+    signer,
+    stamp: deps.timestamps.stamp,
+    ...(deps.heads === undefined ? {} : { heads: deps.heads }),
+    ...(deps.onForeignHeads === undefined ? {} : { onForeign: deps.onForeignHeads }),
+  })
+
+  await log.refresh()
 
   deps.jobs?.define('evidence.integrate', z.looseObject({}), async () => {
     await log.integrate()

@@ -92,6 +92,8 @@ export async function timestampedCheckpoint(tx: Tx, minSize: number) {
     .innerJoin('log_checkpoint_timestamp as t', 't.size', 'c.size')
     .select(['c.size', 'c.root', 'c.note', 't.token'])
     .where('c.size', '>=', minSize)
+    // One of a generation before the current one does not lead to what is signed now.
+    .where('c.size', '>', sql<number>`(select coalesce(max(first_size), 0) from log_generation)`)
     .orderBy('c.size', 'desc')
     .limit(1)
     .executeTakeFirst()

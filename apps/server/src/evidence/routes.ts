@@ -19,6 +19,28 @@ export function addLogRoutes({ http, evidence }: { http: Http; evidence: Evidenc
 
   route({
     method: 'GET',
+    url: '/log/generations',
+    summary: 'Gives every name and key under which the log was signed, with the declaration that began each.',
+    access: 'public',
+    answer: 'raw',
+    produces: ['application/json'],
+    handle: async () => {
+      const generations = (await evidence.log.generations()).map(({ declared, ...one }) => ({
+        ...one,
+        from: declared?.first_size ?? 0,
+        // The leaf at `from`, byte for byte.
+        declaration: declared?.entry.toString('utf8') ?? null,
+      }))
+      return {
+        contentType: 'application/json; charset=utf-8',
+        body: JSON.stringify({ generations }),
+        headers: { 'cache-control': 'no-cache' },
+      }
+    },
+  })
+
+  route({
+    method: 'GET',
     url: '/log/checkpoint',
     summary: 'Gives the newest signed checkpoint of the transparency log.',
     access: 'public',

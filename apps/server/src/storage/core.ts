@@ -12,7 +12,7 @@ import type {
 } from './catalogue.ts'
 import { createCounters } from './counters.ts'
 import { createQuarantines } from './quarantines.ts'
-import type { KeyPresent } from './reconcile.ts'
+import type { KeyDestroyed, KeyPresent } from './reconcile.ts'
 import { scatterWidths } from './placement.ts'
 import { createUpkeep, type Upkeep } from './upkeep.ts'
 import type { Domain, DomainStatus, Placement, SiteName } from './domain.ts'
@@ -139,6 +139,7 @@ export interface CoreDeps<T> {
   /** How long a reached quorum waits for the other replicas, so that healthy writes need no second transaction. */
   lingerMs?: number
   keyPresent?: KeyPresent
+  keyDestroyed?: KeyDestroyed
   /** Every replica is read within this time; a day by default. */
   scrubPeriodMs?: number
   /** How fast a scrub may read from one domain. */
@@ -194,6 +195,8 @@ export function createStorageCore<T>(deps: CoreDeps<T>): StorageCore<T> {
     withdraw: removal.withdraw,
     repairDue: () => repair.repairDue(),
     ...(deps.keyPresent === undefined ? {} : { keyPresent: deps.keyPresent }),
+    ...(deps.keyDestroyed === undefined ? {} : { keyDestroyed: deps.keyDestroyed }),
+    destroy: (objectIds, reason) => destroy(undefined, objectIds, reason),
     scrubPeriodMs: deps.scrubPeriodMs ?? 24 * 60 * 60_000,
     scrubBytesPerSecond: deps.scrubBytesPerSecond ?? 32 << 20,
   })

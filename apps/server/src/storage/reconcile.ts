@@ -9,6 +9,9 @@ import type { ReplicaSet } from './replica-set.ts'
 /** Which of these scopes have a key that opens. */
 export type KeyPresent = (scopeIds: readonly string[]) => Promise<ReadonlySet<string>>
 
+/** Which of these scopes had a key that was destroyed; a key that never was, or is merely missing, is not among them. */
+export type KeyDestroyed = (scopeIds: readonly string[]) => Promise<ReadonlySet<string>>
+
 export interface ReconcileSummary {
   inventories: InventorySummary[]
   /** Domains that did not answer; nothing was decided about them. */
@@ -30,6 +33,8 @@ export function createReconcile(deps: {
   replicas: ReplicaSet
   inventory: ReturnType<typeof createInventory>
   keyPresent?: KeyPresent
+  keyDestroyed?: KeyDestroyed
+  destroy: (objectIds: readonly string[], reason: string) => Promise<void>
 }) {
   const { catalogue, clock, log, replicas, inventory } = deps
 
@@ -39,6 +44,8 @@ export function createReconcile(deps: {
     const startedAt = clock.now()
     const summary: ReconcileSummary = { inventories: [], unanswered: [], findings: [] }
     const findings: Finding[] = []
+    // 0. What was destroyed after the moment to which the database was restored is destroyed here too.
+    if (deps.keyDestroyed !== undefined) findings.push(...(await followDestroyedKeys(deps.keyDestroyed)))
     // 1. Every domain: (b) and (c), and bad replicas to be repaired.
     for (const domain of replicas.domains) {
       if (options.signal?.aborted) return summary
@@ -123,6 +130,29 @@ export function createReconcile(deps: {
         ? finding('a_object_lost', 'critical', objectId, 'no replica is good: the content is lost')
         : finding('d_too_few_replicas', 'failure', objectId, howMany(good, wanted)),
     )
+  }
+
+  /**
+   * Keys are never restored to an earlier moment, so their register knows of destructions that this database has
+   * forgotten. The objects follow: nothing opens them, and what a site that was away still holds goes as well.
+   */
+  async function followDestroyedKeys(keyDestroyed: KeyDestroyed): Promise<Finding[]> {
+    const found: Finding[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await catalogue.scopes(after, pageSize)
+      const living = page.filter((scope) => scope.living > 0).map((scope) => scope.scopeId)
+      const dead = await keyDestroyed(living)
+      for (const scopeId of living) {
+        if (!dead.has(scopeId)) continue
+        const ids = new Set((await catalogue.replicaFacts({ scopeId })).map((one) => one.objectId))
+        if (ids.size === 0) continue
+        await deps.destroy([...ids], 'its key was destroyed')
+        const detail = `${ids.size} objects were on record as living though their key was destroyed; destroyed here too`
+        found.push(finding('c_destroyed_but_there', 'warning', scopeId, detail))
+      }
+      if (page.length < pageSize) return found
+      after = page.at(-1)?.scopeId
+    }
   }
 
   async function findKeys(keyPresent: KeyPresent): Promise<Finding[]> {

@@ -13,7 +13,7 @@ import type { Domain, SiteName } from './domain.ts'
 import { createFolderDomain } from './folder-domain.ts'
 import { nodeDisk } from './node-disk.ts'
 import { createPgCatalogue } from './pg-catalogue.ts'
-import type { KeyPresent } from './reconcile.ts'
+import type { KeyDestroyed, KeyPresent } from './reconcile.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export { type BucketClient, createBucketClient, type UploadedPart } from './bucket-client.ts'
@@ -36,6 +36,7 @@ export {
   type RepairReport,
   type ScrubReport,
 } from './operator.ts'
+export { createBucketNotes, createFolderNotes, type SiteNotes } from './site-notes.ts'
 export type { StorageClass } from './quorum.ts'
 export type { KeyPresent, ReconcileSummary } from './reconcile.ts'
 export type { ScrubSummary } from './scrub.ts'
@@ -69,6 +70,8 @@ export interface StorageDeps {
   lingerMs?: number
   /** Which scopes have a key that opens; without it the daily comparison leaves keys out. */
   keyPresent?: KeyPresent
+  /** Which scopes had a key that was destroyed: their objects are, too, whatever a restored database says. */
+  keyDestroyed?: KeyDestroyed
   /** Every replica is read within this time. */
   scrubPeriodMs?: number
   /** How fast a scrub may read from one failure domain. */
@@ -104,6 +107,7 @@ export function createStorage(deps: StorageDeps): Storage {
     ...(deps.writeTimeoutMs === undefined ? {} : { writeTimeoutMs: deps.writeTimeoutMs }),
     ...(deps.lingerMs === undefined ? {} : { lingerMs: deps.lingerMs }),
     ...(deps.keyPresent === undefined ? {} : { keyPresent: deps.keyPresent }),
+    ...(deps.keyDestroyed === undefined ? {} : { keyDestroyed: deps.keyDestroyed }),
     ...(deps.scrubPeriodMs === undefined ? {} : { scrubPeriodMs: deps.scrubPeriodMs }),
     ...(deps.scrubBytesPerSecond === undefined ? {} : { scrubBytesPerSecond: deps.scrubBytesPerSecond }),
   })

@@ -7,7 +7,7 @@ import type { Placement } from './domain.ts'
 import { refuse } from './errors.ts'
 import { createInventory, type InventorySummary } from './inventory.ts'
 import type { createQuarantines } from './quarantines.ts'
-import { createReconcile, type KeyPresent, type ReconcileSummary } from './reconcile.ts'
+import { createReconcile, type KeyDestroyed, type KeyPresent, type ReconcileSummary } from './reconcile.ts'
 import type { ReplicaSet } from './replica-set.ts'
 import { createScrub, type ScrubOptions, type ScrubSummary } from './scrub.ts'
 import type { Timers } from './timers.ts'
@@ -46,6 +46,8 @@ export interface UpkeepDeps {
   withdraw: (objectId: string, placement: Placement) => Promise<void>
   repairDue: () => Promise<unknown>
   keyPresent?: KeyPresent
+  keyDestroyed?: KeyDestroyed
+  destroy: (objectIds: readonly string[], reason: string) => Promise<void>
   scrubPeriodMs: number
   scrubBytesPerSecond: number
 }

@@ -21,8 +21,13 @@ export async function verifyOnDevice(file: File): Promise<HereAnswer> {
 
 /** The platform's root and log key, public and the same for everybody; without a connection they stay open. */
 async function platformAnchors(): Promise<Pick<HereQuestion, 'trust' | 'logKeys'>> {
-  const [root, key] = await Promise.all([text('/ca/root.pem'), text('/log/vkey')])
-  return { trust: root ? parsePem(root, 'CERTIFICATE') : [], logKeys: key ? [key.trim()] : [] }
+  const [root, log] = await Promise.all([text('/ca/root.pem'), text('/log/generations')])
+  // All of them: a package keeps the key of its day.
+  const { generations } = JSON.parse(log ?? '{"generations":[]}') as { generations: { vkey: string }[] }
+  return {
+    trust: root ? parsePem(root, 'CERTIFICATE') : [],
+    logKeys: generations.map(({ vkey }) => vkey),
+  }
 }
 
 async function text(address: string): Promise<string | null> {
