@@ -310,7 +310,7 @@ async function main([url, flag]: string[]): Promise<number> {
     process.stderr.write('usage: node scripts/api-changes.ts URL [--release]\n')
     return 2
   }
-  const response = await fetch(new URL('/openapi.json', url))
+  const response = await fetch(new URL('/api/v1/openapi.json', url))
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`)
   const document = bare((await response.json()) as Json) as JsonObject
   if (flag === '--release') {

@@ -7,7 +7,7 @@ type Document = ReturnType<typeof readReleased>
 it('whatever changed in the API since it was released stands in an announcement', async () => {
   const server = await startTestApp()
   try {
-    const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as Document
+    const document = (await (await fetch(`${server.url}/api/v1/openapi.json`)).json()) as Document
     const open = untold(apiChanges(readReleased(), bare(document) as Document), readAnnouncements())
     expect(open, 'add a file to announcements/ that names these (node scripts/api-changes.ts URL)').toEqual(
       [],
