@@ -59,9 +59,17 @@ export async function checkBundle(
     }
     kept.set(path, Buffer.concat(parts).toString('utf8'))
   }
+  const proven = new Map<string, Proven>()
   const report: ExportReport = await verifyExport(
     watched(),
     {
+      onContract: ({ taskId, report: { task, documents, checkpoint } }) =>
+        void proven.set(taskId, {
+          taskId: task?.taskId ?? '',
+          title: task?.title ?? null,
+          documents: documents.map((one) => `${one.documentId}/${one.sha256}`).sort(),
+          origin: checkpoint?.origin ?? null,
+        }),
       ordered: source.ordered,
       ...(input.trust === undefined ? {} : { trust: input.trust }),
       ...(input.logKeys === undefined ? {} : { logKeys: input.logKeys }),
@@ -85,6 +93,7 @@ export async function checkBundle(
   const files = parse('tables/files.jsonl', fileLine)
   const contracts = parse('tables/contracts.jsonl', contractLine)
   requireSingle(files, contracts)
+  for (const contract of contracts) requireProven(report.manifest, contract, proven.get(contract.id))
   return {
     manifest: report.manifest,
     manifestSha256: report.manifestSha256,
@@ -108,6 +117,29 @@ function readJson(line: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** What the evidence of a contract tells, to hold its row against. */
+interface Proven {
+  taskId: string
+  title: string | null
+  documents: string[]
+  origin: string | null
+}
+
+/** What the tables say of a contract must be what its evidence proves, and that be of the log that the bundle names. */
+function requireProven(manifest: ExportManifest, contract: ContractLine, proven: Proven | undefined): void {
+  if (proven === undefined) return
+  const listed = contract.documents.map((one) => `${one.id}/${one.sha256}`).sort()
+  const isSame =
+    proven.taskId === contract.id &&
+    (proven.title === null || proven.title === contract.title) &&
+    proven.documents.join() === listed.join() &&
+    proven.origin === (contract.imported?.origin ?? manifest.log.origin)
+  if (!isSame)
+    throw refuse('import_bundle_bad', {
+      problem: `tables/contracts.jsonl: ${contract.id} is not what its evidence proves`,
+    })
 }
 
 /** Every id once, over all tables: keys of content are named by them. */

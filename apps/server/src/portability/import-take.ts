@@ -80,7 +80,6 @@ export function createTaker(deps: ImporterDeps) {
     const verified = verifyBundle(zip)
     if (!verified.ok)
       throw refuse('import_bundle_bad', { problem: verified.problems[0]?.message_en ?? contract.id })
-    requireSame(checked, contract, verified)
     // 2. Everything stored, durable, under a key of its own.
     if (!(await openScope(corpId, contract.id))) return 'destroyed_here'
     const put = (content: Uint8Array) =>
@@ -195,20 +194,4 @@ function chainOf(zip: Uint8Array) {
     .filter((line) => line !== '')
     .map((line) => parseEvent(Buffer.from(line, 'utf8')))
   return { events, disclosures: JSON.parse(text('disclosures.json')) as Disclosure[] }
-}
-
-/** What the tables say of a contract must be what its evidence proves, and the evidence be of the log that the bundle names. */
-function requireSame(checked: Checked, contract: ContractLine, verified: BundleReport): void {
-  const listed = contract.documents.map((one) => `${one.id}/${one.sha256}`).sort()
-  const proven = verified.documents.map((one) => `${one.documentId}/${one.sha256}`).sort()
-  const origin = contract.imported?.origin ?? checked.manifest.log.origin
-  const isSame =
-    verified.task?.taskId === contract.id &&
-    (verified.task.title === null || verified.task.title === contract.title) &&
-    listed.join() === proven.join() &&
-    verified.checkpoint?.origin === origin
-  if (!isSame)
-    throw refuse('import_bundle_bad', {
-      problem: `tables/contracts.jsonl: ${contract.id} is not what its evidence proves`,
-    })
 }

@@ -504,7 +504,6 @@ test('a bundle whose own installation vouches for lies is refused too, and nothi
         listed.set((JSON.parse(line) as { path: string }).path, line)
     return [[path, bytes]]
   })
-  // As it is, it is taken: the forging itself is no reason for a refusal.
   const honest = await target.company('诚实公司')
   const { rows: mine } = await target
     .server()
