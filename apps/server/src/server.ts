@@ -7,7 +7,7 @@ import { type App, type AppDeps, createApp } from './app.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, ConfigError, localUrl, readConfig } from './config.ts'
 import { backupStates, databaseCommands, drillNow } from './database-commands.ts'
-import { backupsUntil } from './db/backups.ts'
+import { backupsUntil, newestBackups } from './db/backups.ts'
 import { planClusters } from './db/copies.ts'
 import { type Databases, type FollowingUrls, startDatabases } from './db/databases.ts'
 import { currentUrl } from './db/db.ts'
@@ -121,7 +121,11 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
       urls: following,
       dbCopies: databases?.copies ?? (() => outsideCopies(following)),
       ...(databases
-        ? { keyBackupsUntil: (since: Date) => backupsUntil(databases.keys.plan.archives, since) }
+        ? {
+            keyBackupsUntil: (since: Date) => backupsUntil(databases.keys.plan.archives, since),
+            newestBackups: () =>
+              newestBackups([databases.main, databases.keys], config.databaseCopies.backups.everyMs),
+          }
         : {}),
       clock,
       log,
@@ -163,6 +167,7 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     steps.push(() => door.close())
     if (roles.includes('worker')) await app.jobs.start({ scheduled: roles.includes('scheduler') })
     if (roles.length > 0) await app.sla.start()
+    if (roles.length > 0) app.monitoring.start()
     if (roles.includes('api')) await app.http.listen({ host: config.host, port: config.port })
     // Asking runs the self-test: a native route that fails it is replaced by our own before anybody signs.
     log.info({ url: config.baseUrl, mode: config.mode, roles, sm2: sm2Status() }, 'started')
