@@ -50,8 +50,9 @@ export interface ReplicaReport extends ReplicaFacts {
 
 export interface DestructionReport extends Destruction {
   /**
-   * Every domain has removed what was on record, and no copy is on its way. That nothing else lies there is what
-   * `verifiedAbsentAt` says of a domain, after a full walk.
+   * Every domain has removed what was on record, and this process has no copy on its way. That nothing else lies there
+   * is what `verifiedAbsentAt` says of a domain, after a full walk: a copy of another process that arrives later is
+   * removed by that one, which takes the word back until the next walk.
    */
   complete: boolean
 }

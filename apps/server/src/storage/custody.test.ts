@@ -139,8 +139,8 @@ const good = async (objectId: string) =>
   (await storage.replicasOf({ objectId })).filter((one) => one.state === 'good').map((one) => one.domain)
 
 /** The ciphertext of an object, to be looked for on the disks. */
-async function cipherOf(objectId: string): Promise<Buffer> {
-  const { path, position, sizeBytes } = await placeOf(objectId, 'primary-1')
+async function cipherOf(objectId: string, domain = 'primary-1'): Promise<Buffer> {
+  const { path, position, sizeBytes } = await placeOf(objectId, domain)
   const bytes = await readFile(path)
   const header = path.includes('/journal/') ? 64 : 0
   return bytes.subarray(position + header, position + header + sizeBytes)
@@ -247,6 +247,53 @@ test('a replica that arrives after its object was destroyed is removed on arriva
   release()
   await expect.poll(() => domainsThatHold(middle), { timeout: 10_000 }).toEqual([])
   await expect.poll(async () => (await storage.destroyed(one.id))?.complete).toBe(true)
+})
+
+test('a replica that another process still had on its way is removed on arrival, and what was verified before no longer counts', async () => {
+  let release = () => {}
+  const slow = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const otherDisk = faultyDisk(nodeDisk)
+  otherDisk.before = (operation, path) => {
+    if (operation === 'write' && path.includes('primary-3')) return slow
+  }
+  const other = open(names, otherDisk)
+  try {
+    const one = await other.put({
+      tenantId: randomUUID(),
+      scopeId: randomUUID(),
+      class: 'signed',
+      content: randomBytes(5000),
+    })
+    await catalogue.transact((tx) => other.record(tx, one))
+    const [recorded] = (await catalogue.findObject(one.id))?.replicas ?? []
+    const middle = (await cipherOf(one.id, recorded?.domain)).subarray(1000, 1600)
+    // This process knows nothing of the late copy: it removes what is on record, looks everywhere and finds nothing.
+    await destroyNow([one.id])
+    // Copies that lay there already without being on record are found by the first walk, and gone in the second.
+    for (let walks = 0; walks < 2; walks += 1) {
+      clock.advance(1000)
+      await storage.reconcile()
+    }
+    const before = await storage.destroyed(one.id)
+    expect(before?.complete).toBe(true)
+    expect(before?.domains.every((domain) => domain.verifiedAbsentAt !== undefined)).toBe(true)
+    expect((await other.destroyed(one.id))?.complete).toBe(false)
+    // It arrives, is taken away by whoever wrote it, and the domain has to be walked again.
+    clock.advance(1000)
+    release()
+    const late = async () =>
+      (await storage.destroyed(one.id))?.domains.find((domain) => domain.domain === 'primary-3')
+    await expect.poll(async () => (await late())?.verifiedAbsentAt, { timeout: 10_000 }).toBeUndefined()
+    expect(await domainsThatHold(middle)).toEqual([])
+    clock.advance(1000)
+    expect((await storage.reconcile()).findings).toEqual([])
+    expect((await late())?.verifiedAbsentAt).toEqual(clock.now())
+  } finally {
+    release()
+    await other.close()
+  }
 })
 
 describe('the scrub', () => {
