@@ -9,7 +9,12 @@ import { parseArgs } from 'node:util'
 import { removeInstallation } from '@yinxin/server'
 import { createTestDatabase, startTestCluster } from '../testing/database.ts'
 import { killUnderLoad } from '../testing/durability/killing.ts'
-import { isKept, killAppUnderLoad } from '../testing/durability/killing-app.ts'
+import {
+  type AppKillReport,
+  isKept,
+  killAppUnderLoad,
+  settlesWithinMs,
+} from '../testing/durability/killing-app.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,11 +58,12 @@ async function killApp(folder: string, kills: number): Promise<boolean> {
   await chmod(folder, 0o711)
   const beganMs = performance.now()
   try {
-    const report = await killAppUnderLoad(folder, kills, (one) => {
+    const onKill = (one: AppKillReport) => {
       console.log(
         `kill ${one.kills}, ${Math.round((performance.now() - beganMs) / 1000)} s: ${one.files} files, ${one.drafts} drafts, ${one.finished} signed, ${one.destroyed} destroyed, ${one.unanswered} without an answer, ${one.compared} compared, ${one.lost.length} lost, ${one.undead.length} readable after destruction, ${one.unclean.length} checks not clean, ${one.stuck.length} stuck, ${one.faults.length} errors, started in ${one.startMs.at(-1)} ms`,
       )
-    })
+    }
+    const report = await killAppUnderLoad(folder, kills, { settlesWithinMs, onKill })
     console.log(JSON.stringify(report))
     return isKept(report)
   } finally {
