@@ -11,6 +11,7 @@ import { startTestApp, type TestApp } from '../../../testing/app.ts'
 import { manualClock } from '../../server/src/clock.ts'
 import { recordDrill } from '../../server/src/drill.ts'
 import { createTestDatabase, type TestDatabase } from '../../../testing/database.ts'
+import { twoOperators } from '../../../testing/operators.ts'
 
 let database: TestDatabase
 let folder: string
@@ -57,10 +58,10 @@ it('the operator sees the failure domains of the running server', async () => {
   expect(overview.domains.map(({ name }) => name)).toContain('recovery-3')
   expect(overview).toMatchObject({ concerns: [], findings: [], media: [], drills: [], backups: null })
   const { stdout: en } = await yinxin('custody')
-  expect(en).toMatch(/All is well[^]*Retired media[^]*None registered/)
+  expect(en).toMatch(/All is well.*Retired media.*None registered/s)
   const { stdout: zh } = await yinxin('custody', '--lang', 'zh')
   expect(zh).toMatch(/primary-1 +正常 /)
-  expect(zh).toMatch(/恢复演练[^]*销毁队列[^]*退役介质/)
+  expect(zh).toMatch(/恢复演练.*销毁队列.*退役介质/s)
   // Names, commands and units are all that may be English in it.
   const words = (zh.match(/[A-Za-z]{3,}/g) ?? []).filter(
     (word) => !['GiB', 'primary', 'recovery', 'main', 'keys', 'yinxin', 'drill', 'check'].includes(word),
@@ -69,7 +70,8 @@ it('the operator sees the failure domains of the running server', async () => {
 })
 
 it('what people have to look at ends it with 1 and is said first; retired disks and drills are shown', async () => {
-  await app.app.destruction.media.retire({
+  const [by, witness] = await twoOperators(app.app)
+  const disk = {
     device: 'Seagate ST4000NM <rack 3>',
     serial: 'ZC10A1B2',
     domain: 'primary-2',
@@ -77,9 +79,10 @@ it('what people have to look at ends it with 1 and is said first; retired disks 
     proofName: 'erase.log',
     proofSha256: 'ab'.repeat(32),
     retiredAt: clock.now(),
-    by: '甲',
-    witness: '乙',
-  })
+    by,
+    witness,
+  } as const
+  await app.app.db.work((tx) => app.app.destruction.media.retire(tx, disk))
   const id = '019ac000-0000-7000-8000-000000000001'
   await recordDrill(app.app.db, {
     id,
@@ -98,7 +101,7 @@ it('what people have to look at ends it with 1 and is said first; retired disks 
   })
   const { code, stdout } = await yinxin('custody', '--lang', 'zh')
   expect(code).toBe(1)
-  expect(stdout).toMatch(/需要处理[^]*最近一次恢复演练失败[^]*失败 +RPO 1\.5 秒 +RTO 61\.0 秒 +19\/20/)
+  expect(stdout).toMatch(/需要处理.*最近一次恢复演练失败.*失败 +RPO 1\.5 秒 +RTO 61\.0 秒 +19\/20/s)
   expect(stdout).toContain('ZC10A1B2 (primary-2)  purge-cryptographic-erase  甲 / 乙')
   const { drills, media } = JSON.parse((await yinxin('custody', '--json')).stdout) as CustodyOverview
   expect(drills[0]).toMatchObject({ id, outcome: 'failed', rpoMs: 1500, objects: { asked: 20, read: 19 } })
@@ -154,7 +157,7 @@ it('the report of a month is checked offline from its PDF: seal, log and figures
 
   const good = await yinxin('custody', 'verify', file, '--log-key', key, '--trust', root, '--lang', 'zh')
   expect(good.code, good.stdout).toBe(0)
-  expect(good.stdout).toMatch(/✓ 报告完整[^]*此处不满足承诺[^]*通向给定的根证书/)
+  expect(good.stdout).toMatch(/✓ 报告完整.*此处不满足承诺.*通向给定的根证书/s)
 
   // Bent anywhere in the attached report, the seal breaks.
   const [json] = attachedFiles(pdf)

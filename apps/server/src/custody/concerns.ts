@@ -28,7 +28,7 @@ export function concernsOf(overview: Omit<CustodyOverview, 'concerns'>): Concern
   const now = overview.at.getTime()
   const isBefore = (at: Date | string, ageMs: number) => now - new Date(at).getTime() > ageMs
 
-  for (const { name, state, reason, unanswered, lastScrub } of overview.domains) {
+  for (const { name, state, reason, unanswered } of overview.domains) {
     if (state === 'quarantined')
       say(
         'domain_quarantined',
@@ -41,13 +41,18 @@ export function concernsOf(overview: Omit<CustodyOverview, 'concerns'>): Concern
         `${name} 没有应答：${unanswered.reason}`,
         `${name} does not answer: ${unanswered.reason}`,
       )
+  }
+  const late = overview.domains.filter(({ lastScrub }) => {
     const limitMs = staleAfterMs(lastScrub?.seen?.periodMs ?? promised.verifiedWithinMs.small)
-    if (lastScrub !== undefined && isBefore(lastScrub.startedAt, limitMs))
-      say(
-        'scrub_late',
-        `${name} 的上次校验已逾期：其副本可能与所示不符。`,
-        `The last scrub of ${name} is overdue: what is shown of its replicas may be out of date.`,
-      )
+    return lastScrub !== undefined && isBefore(lastScrub.startedAt, limitMs)
+  })
+  if (late.length > 0) {
+    const names = late.map(({ name }) => name)
+    say(
+      'scrub_late',
+      `上次校验已逾期，副本可能与所示不符：${names.join('、')}。`,
+      `The last scrub is overdue, and replicas may not be as shown: ${names.join(', ')}.`,
+    )
   }
   const serious = overview.findings.filter(({ severity }) => severity !== 'warning')
   if (serious.length > 0)

@@ -77,7 +77,8 @@ const domains: Section = ({ domains: all, at }, say) => {
 <div><dt>${say('scrub')}</dt><dd>${scrubbed}</dd></div>
 </dl>${trouble === undefined ? '' : `<p class="trouble">${unanswered === undefined ? '' : `${say('since')} ${time(unanswered.since)} · `}${escaped(trouble)}</p>`}</li>`
     })
-    return `<div class="site"><h3>${say(`site_${name}`)}</h3><ul>${cards.join('')}</ul></div>`
+    const devices = new Set(here.map((one) => one.deviceId ?? '?')).size
+    return `<div class="site"><h3>${say(`site_${name}`)}<small>${say('siteDevices', { count: devices })}</small></h3><ul>${cards.join('')}</ul></div>`
   }
   return titled(say('domains'), `<div class="sites">${site('primary')}${site('recovery')}</div>`)
 }

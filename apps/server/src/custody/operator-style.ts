@@ -15,6 +15,7 @@ h1{margin:0;font:600 28px/1.3 "Noto Serif SC","Noto Serif CJK SC",Songti SC,seri
 h1 small{margin-left:12px;color:var(--muted);font-size:14px;font-weight:400}
 h2{margin:32px 0 12px;font-size:18px}
 h3{margin:0 0 8px;font-size:15px}
+h3 small{margin-left:8px;color:var(--muted);font-size:13px;font-weight:400}
 p{margin:0 0 8px}
 nav{display:flex;gap:12px}
 nav a,nav strong{padding:10px 0}

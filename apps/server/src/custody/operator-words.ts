@@ -9,6 +9,7 @@ const words = {
   site_primary: ['主站点', 'Primary site'],
   site_recovery: ['容灾站点', 'Recovery site'],
   site_unknown: ['位置不可见', 'Place not seen'],
+  siteDevices: ['{count} 个独立设备', 'separate devices: {count}'],
   ready: ['正常', 'ready'],
   quarantined: ['已隔离', 'quarantined'],
   silent: ['无应答', 'no answer'],
