@@ -103,6 +103,8 @@ describe.skipIf(!chromium)('where the data is, on screen', () => {
     expect(await page.locator('.copy.stale').count()).toBe(6)
     if (shots) await page.screenshot({ path: `${shots}/stale-custody-desktop.png`, fullPage: true })
     expect(await page.locator('.copy.fresh .mono').count()).toBe(0)
+    // By the clock of the server, which is two days ahead of the browser's here.
+    expect(await page.locator('.copy.stale').first().innerText()).toContain('前天校验')
     await context.close()
   }, 60_000)
 })

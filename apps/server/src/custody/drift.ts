@@ -65,7 +65,7 @@ export function driftOf(sites: readonly SiteCopies[], database: readonly Databas
     if (held.some(({ freshness }) => freshness === 'stale'))
       say(
         'copies_stale',
-        `${zh}有副本未按期校验，下列数值可能已过时。`,
+        `${zh}有副本未按期校验，所示数值可能已过时。`,
         `A copy in ${en} was not verified in time; what is shown of it may be out of date.`,
       )
   }

@@ -20,7 +20,7 @@ export function CopiesMap({ copies, title }: { copies: Copies; title: string }) 
       </div>
       <div className="sites">
         {copies.sites.map((site) => (
-          <Site key={site.site} site={site} database={copies.database} />
+          <Site key={site.site} site={site} database={copies.database} measuredAt={copies.measuredAt} />
         ))}
       </div>
       {copies.database === null ? (
@@ -59,7 +59,13 @@ export function CopiesMap({ copies, title }: { copies: Copies; title: string }) 
   )
 }
 
-function Site({ site, database }: { site: SiteCopies; database: DatabaseCopy[] | null }) {
+interface SiteProps {
+  site: SiteCopies
+  database: DatabaseCopy[] | null
+  measuredAt: string
+}
+
+function Site({ site, database, measuredAt }: SiteProps) {
   const { t } = useWords()
   const here = database?.filter((copy) => copy.site === site.site) ?? []
   return (
@@ -79,7 +85,7 @@ function Site({ site, database }: { site: SiteCopies; database: DatabaseCopy[] |
       </header>
       <ul className="copies">
         {site.places.map((place) => (
-          <Place key={place.name} place={place} />
+          <Place key={place.name} place={place} measuredAt={measuredAt} />
         ))}
       </ul>
       {here.length > 0 && (
@@ -96,8 +102,10 @@ function Site({ site, database }: { site: SiteCopies; database: DatabaseCopy[] |
   )
 }
 
-function Place({ place }: { place: PlaceCopies }) {
+function Place({ place, measuredAt }: { place: PlaceCopies; measuredAt: string }) {
   const { t, language } = useWords()
+  // By the clock of the server: one that is wrong here must not make a stale copy look fresh.
+  const now = new Date(measuredAt).getTime()
   return (
     <li className={`copy ${place.freshness}`}>
       <p className="row apart">
@@ -108,7 +116,7 @@ function Place({ place }: { place: PlaceCopies }) {
         {[
           t('copyGood', { good: place.good, replicas: place.replicas }),
           place.verifiedAt
-            ? t('copyVerified', { when: formatRelative(place.verifiedAt, language) })
+            ? t('copyVerified', { when: formatRelative(place.verifiedAt, language, now) })
             : t('copyVerifiedNever'),
         ].join(' · ')}
       </p>
