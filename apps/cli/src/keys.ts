@@ -14,11 +14,13 @@ const usage = {
   zh: `用法：yinxin keys status [--json] [--lang zh|en]
       yinxin keys rotate epoch|root [--json]
       yinxin keys advance [--json]
+      yinxin keys move [--json]
       yinxin keys attest epoch|root [VERSION] [--json]
 
 status   根密钥与期密钥的各个版本、各有多少内容在用、何时销毁
 rotate   立即启用新版本；旧版本由后台重新包装、关闭，备份周期届满后销毁
 advance  立即执行到期的重新包装、关闭与销毁，并说明在等什么
+move     从 YINXIN_KEY_DRIVER_FROM 迁到 YINXIN_KEY_DRIVER：启用新保管方的版本并重新包装；旧密钥随后由原保管方销毁并出具回执
 attest   密钥保管方对某一密钥的声明（缺省为当前版本）
 
 设置与 yinxin up 相同，来自环境变量；服务在运行则由它执行，否则临时打开其数据。
@@ -26,11 +28,13 @@ attest   密钥保管方对某一密钥的声明（缺省为当前版本）
   en: `usage: yinxin keys status [--json] [--lang zh|en]
        yinxin keys rotate epoch|root [--json]
        yinxin keys advance [--json]
+       yinxin keys move [--json]
        yinxin keys attest epoch|root [VERSION] [--json]
 
 status   versions of root and epoch keys, what hangs on each, when each is destroyed
 rotate   begins a new version now; the old one is re-wrapped, closed and, after a backup cycle, destroyed
 advance  re-wraps, closes and destroys what is due now, and says what it waits for
+move     from YINXIN_KEY_DRIVER_FROM to YINXIN_KEY_DRIVER: new versions there, everything re-wrapped; the old driver destroys the old keys later and gives receipts
 attest   what the driver says about a key (the current version unless named)
 
 Settings are those of yinxin up, from the environment; a running server does the work, else its data is opened for it.
@@ -41,6 +45,7 @@ export const run = command(usage, async (args, lang) => {
   const [verb = 'status', ...rest] = args[0]?.startsWith('-') ? ['status', ...args] : args
   if (verb === 'status') return await finish<KeyStatus>(rest, lang, [], 'keys-status', showStatus)
   if (verb === 'advance') return await finish<AdvanceReport>(rest, lang, [], 'keys-advance', showAdvance)
+  if (verb === 'move') return await finish<Moved>(rest, lang, [], 'keys-move', showMove)
   if (verb === 'rotate')
     return await finish<{ family: string; version: number }>(
       rest,
@@ -124,6 +129,19 @@ function showAdvance(report: AdvanceReport, lang: Lang): string[] {
     `${say(lang, '销毁', 'destroyed')} ${list(report.destroyed)}`,
     `${say(lang, '等待', 'waiting')} ${list(report.waiting)}`,
   ]
+}
+
+interface Moved {
+  begun: string[]
+  report: AdvanceReport
+}
+
+function showMove({ begun, report }: Moved, lang: Lang): string[] {
+  const first =
+    begun.length === 0
+      ? say(lang, '新保管方已在用', 'the new driver is in use already')
+      : `${say(lang, '新保管方启用', 'begun with the new driver')} ${begun.join('; ')}`
+  return [first, ...showAdvance(report, lang)]
 }
 
 function showAttestation(one: Attestation, lang: Lang): string[] {

@@ -32,11 +32,7 @@ import { createIdentityBureau } from './identity/bureau.ts'
 import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
 import { createIdentitySimulator } from './identity/simulator.ts'
-import {
-  createDiagnosis,
-  createIncidents,
-  createProblemMemory,
-} from './incidents/incidents.ts'
+import { createDiagnosis, createIncidents, createProblemMemory } from './incidents/incidents.ts'
 import { addIncidentRoutes } from './incidents/routes.ts'
 import { createJobs } from './jobs/jobs.ts'
 import { createKms, openKeyDriver } from './kms/kms.ts'
@@ -141,16 +137,14 @@ export async function createApp({
   const outbox = createOutbox({ db, clock, jobs })
 
   // The inner court: keys, encrypted objects, certificates and time, the record of everything.
-  const { driver: keyDriver, ...rules } = config.keys
+  const { driver: keyDriver, from: keyDriverFrom, ...rules } = config.keys
+  const mayBeSimulated = config.mode !== 'production' || config.allowSimulators
   const kms = await createKms({
     keysDb,
     clock,
     jobs,
-    driver: await openKeyDriver(
-      keyDriver,
-      config.keyDir,
-      config.mode !== 'production' || config.allowSimulators,
-    ),
+    driver: await openKeyDriver(keyDriver, config.keyDir, mayBeSimulated),
+    movingFrom: keyDriverFrom && (await openKeyDriver(keyDriverFrom, config.keyDir, mayBeSimulated)),
     rules: {
       ...rules,
       // A copy that is not there holds nothing; every other one must have seen what happened until then.

@@ -58,7 +58,14 @@ export interface Config {
   /** File with the key of the operator who gives a command; nothing of the server. */
   operatorKeyFile: string | undefined
   /** Who keeps root and epoch keys, and how long they live. */
-  keys: { driver: KeyDriverSetting; epochMs: number; rootMs: number | undefined; backupCycleMs: number }
+  keys: {
+    driver: KeyDriverSetting
+    /** The driver that the keys are moving away from. */
+    from: KeyDriverSetting | undefined
+    epochMs: number
+    rootMs: number | undefined
+    backupCycleMs: number
+  }
   /** An outside PostgreSQL; undefined starts the embedded one. */
   databases: { url: string; ownerUrl: string; keysUrl: string; keysOwnerUrl: string } | undefined
   /** Copies and backups of the embedded database. */
@@ -185,6 +192,11 @@ export const settings = {
     default: 'file',
     zh: '根密钥与期密钥的保管方式：file 密钥目录，pkcs11 硬件令牌，vault 兼容 HashiCorp Vault transit 的密钥服务，见 [keys](../operations/keys.md)。首次启动后不可更改。',
     en: 'Who keeps root and epoch keys: `file`, the key folder; `pkcs11`, a hardware token; `vault`, a key service compatible with HashiCorp Vault transit, see [keys](../operations/keys.md). Fixed by the first start.',
+  },
+  YINXIN_KEY_DRIVER_FROM: {
+    schema: z.enum(['file', 'pkcs11', 'vault']),
+    zh: '密钥正从该保管方迁往 YINXIN_KEY_DRIVER；两者的设置都须给出，执行 yinxin keys move，旧密钥全部销毁后去掉本设置。',
+    en: 'The driver that keys are moving away from, to `YINXIN_KEY_DRIVER`: give the settings of both, run `yinxin keys move`, and take this out once the old keys are destroyed.',
   },
   YINXIN_KEY_PREFIX: {
     schema: text.regex(/^[A-Za-z0-9_-]{1,40}$/, 'must be letters, digits, - and _'),
@@ -837,24 +849,35 @@ function readKeys(value: Value, problems: string[]): Config['keys'] {
   const dayMs = 86_400_000
   const rootDays = value<number | undefined>('YINXIN_KEY_ROOT_DAYS')
   return {
-    driver: readKeyDriver(value, problems),
+    ...readKeyDrivers(value, problems),
     epochMs: value<number>('YINXIN_KEY_EPOCH_DAYS') * dayMs,
     rootMs: rootDays === undefined ? undefined : rootDays * dayMs,
     backupCycleMs: value<number>('YINXIN_KEY_BACKUP_CYCLE_DAYS') * dayMs,
   }
 }
 
-function readKeyDriver(value: Value, problems: string[]): KeyDriverSetting {
-  const kind = value<'file' | 'pkcs11' | 'vault' | undefined>('YINXIN_KEY_DRIVER') ?? 'file'
-  const prefix = value<string>('YINXIN_KEY_PREFIX')
-  const given = (name: keyof typeof settings) => value<string | undefined>(name)
+type KeyDriverKind = KeyDriverSetting['kind']
+
+function readKeyDrivers(value: Value, problems: string[]): Pick<Config['keys'], 'driver' | 'from'> {
+  const kind = value<KeyDriverKind | undefined>('YINXIN_KEY_DRIVER') ?? 'file'
+  const from = value<KeyDriverKind | undefined>('YINXIN_KEY_DRIVER_FROM')
+  if (from === kind) problems.push('YINXIN_KEY_DRIVER_FROM must be another driver than YINXIN_KEY_DRIVER')
   for (const [name, driver] of [
     ['YINXIN_PKCS11_MODULE', 'pkcs11'],
     ['YINXIN_VAULT_URL', 'vault'],
   ] as const) {
-    if (given(name) !== undefined && kind !== driver)
+    if (value<string | undefined>(name) !== undefined && kind !== driver && from !== driver)
       problems.push(`${name} needs YINXIN_KEY_DRIVER=${driver}`)
   }
+  return {
+    driver: readKeyDriver(kind, value, problems),
+    from: from === undefined || from === kind ? undefined : readKeyDriver(from, value, problems),
+  }
+}
+
+function readKeyDriver(kind: KeyDriverKind, value: Value, problems: string[]): KeyDriverSetting {
+  const prefix = value<string>('YINXIN_KEY_PREFIX')
+  const given = (name: keyof typeof settings) => value<string | undefined>(name)
   if (kind === 'pkcs11') {
     const [module, token, pinFile] = [
       given('YINXIN_PKCS11_MODULE'),

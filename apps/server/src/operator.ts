@@ -45,6 +45,7 @@ export function operatorCommands(
     'keys-status': keys.status,
     'keys-rotate': keys.rotate,
     'keys-advance': keys.advance,
+    'keys-move': keys.move,
     'keys-attest': keys.attest,
     'sla-announce': sla.announce,
     'sla-withdraw': sla.withdraw,

@@ -28,9 +28,9 @@ export const driverStages: Record<KeyDriver['kind'], () => Promise<DriverStage>>
   },
   async pkcs11() {
     if (hsm === undefined) throw new Error('SoftHSM2 is missing')
-    // A module that is open does not see tokens made since, so two are always made ahead.
+    // A module that is open does not see tokens made since, so some are always made ahead.
     const { module } = hsm
-    while (spare.length < 3) {
+    while (spare.length < 6) {
       tokens += 1
       spare.push(`kms ${tokens}`)
       hsm.newToken(`kms ${tokens}`, '246810')

@@ -9,6 +9,8 @@ export type DriverKind = 'file' | 'pkcs11' | 'vault'
 
 export interface KeyDriver {
   readonly kind: DriverKind
+  /** The kinds whose versions it answers for, while keys move from one driver to another. */
+  readonly keeps?: readonly DriverKind[]
   /** Where the keys are, for people: a folder, a token, an address. Never a secret. */
   readonly place: string
   /** The other end says that it is a simulator. */

@@ -43,8 +43,8 @@ export const refuse = defineRefusals({
   },
   key_driver_changed: {
     kind: 'unavailable',
-    zh: '密钥库由 {used} 保管，但设置为 {wanted}（YINXIN_KEY_DRIVER）。请改回原设置。',
-    en: 'The key store is kept by the driver {used}, but the setting says {wanted} (YINXIN_KEY_DRIVER). Set it back.',
+    zh: '密钥库由 {used} 保管，但设置为 {wanted}（YINXIN_KEY_DRIVER）。请改回原设置；若要迁移，另设 YINXIN_KEY_DRIVER_FROM={used} 后执行 yinxin keys move。',
+    en: 'The key store is kept by the driver {used}, but the setting says {wanted} (YINXIN_KEY_DRIVER). Set it back; to move the keys, set YINXIN_KEY_DRIVER_FROM={used} too and run `yinxin keys move`.',
   },
   key_driver_unreachable: {
     kind: 'unavailable',

@@ -2,6 +2,7 @@ import type { Clock } from '#src/clock.ts'
 import type { KeyDriver, KeyFamily } from './driver.ts'
 import { adoptedWorkingKey, newWorkingKey } from './epochs.ts'
 import { refuse } from './errors.ts'
+import { isKept } from './moving-driver.ts'
 import { createSecretsKey, openSecretsKey } from './secrets.ts'
 import type { KeyStore } from './store.ts'
 import type { KeyVersionRow, VersionStore } from './version-store.ts'
@@ -49,7 +50,7 @@ export async function found(deps: FoundingDeps): Promise<Buffer> {
 }
 
 async function requireAll(known: readonly KeyVersionRow[], driver: KeyDriver): Promise<void> {
-  const other = known.find((row) => row.destroyed_at === null && row.driver !== driver.kind)
+  const other = known.find((row) => row.destroyed_at === null && !isKept(driver, row.driver))
   if (other !== undefined) throw refuse('key_driver_changed', { used: other.driver, wanted: driver.kind })
   for (const family of ['root', 'epoch'] as const) {
     const there = new Set(await driver.versions(family))

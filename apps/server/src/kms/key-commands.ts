@@ -40,6 +40,7 @@ export function createKeyCommands(kms: Kms) {
       return { family, version: await kms.rotateKeys(family) }
     },
     advance: () => kms.advanceKeys(),
+    move: () => kms.moveKeys(),
     async attest(options: Record<string, unknown>) {
       const { family, version } = which.parse(options)
       const current = (await kms.keyVersions()).findLast((one) => one.family === family)?.version ?? 1

@@ -11,6 +11,7 @@ import { createFileDriver } from './file-driver.ts'
 import { found } from './founding.ts'
 import { createKeyCache } from './key-cache.ts'
 import { openKeyFolder } from './key-folder.ts'
+import { createMovingDriver } from './moving-driver.ts'
 import { type AdvanceReport, createRotation, type KeyVersionState, type RotationRules } from './rotation.ts'
 import { createScopeKeys } from './scope-keys.ts'
 import { createScopeStore } from './scope-store.ts'
@@ -115,6 +116,8 @@ export interface Kms {
   rotateKeys(family: KeyFamily): Promise<number>
   /** Re-wraps, closes and destroys what is due. Also runs by the clock. */
   advanceKeys(): Promise<AdvanceReport>
+  /** Takes the keys over from the driver `movingFrom`; what is left of them there follows by {@link Kms.advanceKeys}. */
+  moveKeys(): Promise<{ begun: string[]; report: AdvanceReport }>
   scheduleDestroy(family: KeyFamily, version: number, at: Date): Promise<void>
   /** A closed version at once, before its backup cycle has passed. @throws Refusal `key_version_in_use` */
   destroyNow(family: KeyFamily, version: number): Promise<void>
@@ -132,6 +135,8 @@ export interface KmsDeps {
   keyDir?: string
   /** Keeps root and epoch keys elsewhere than in a folder. Closed with the room. */
   driver?: KeyDriver
+  /** The driver that the keys are moving away from, of another kind; closed with the room. */
+  movingFrom?: KeyDriver | undefined
   rules?: Partial<RotationRules>
   /** How long a process may use what it keeps without looking at the keys database; a destruction takes this long. */
   leaseMs?: number
@@ -147,13 +152,21 @@ export async function createKms({
   clock,
   keyDir,
   driver: given,
+  movingFrom,
   rules,
   leaseMs = 250,
   jobs,
 }: KmsDeps): Promise<Kms> {
   const keyStore = createKeyStore(keysDb)
   const versions = createVersionStore(keysDb)
-  const driver = given ?? createFileDriver(await openKeyFolder(requireFolder(keyDir)))
+  const to = given ?? createFileDriver(await openKeyFolder(requireFolder(keyDir)))
+  const driver =
+    movingFrom === undefined
+      ? to
+      : createMovingDriver(movingFrom, to, async (family, version) => {
+          const rows = await versions.versions()
+          return rows.find((row) => row.family === family && row.version === version)?.driver
+        })
   const secretsKey = await found({ keyStore, versions, driver, clock })
   const epochs = createEpochs(versions, driver, clock)
   const scopeStore = createScopeStore(keysDb)
@@ -213,6 +226,7 @@ export async function createKms({
       (await rotation.states()).find((one) => one.family === 'epoch' && one.version === epoch),
     rotateKeys: rotation.rotate,
     advanceKeys: rotation.advance,
+    moveKeys: rotation.move,
     scheduleDestroy: rotation.scheduleDestroy,
     destroyNow: rotation.destroyNow,
     attest: rotation.attest,

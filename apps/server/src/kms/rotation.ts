@@ -87,6 +87,8 @@ export function createRotation(
 
   /** Begins a new version; resolves to it. Two processes at once make one. */
   async function rotate(family: KeyFamily, olderThanMs = 0): Promise<number | undefined> {
+    // While keys move, the new driver may want a root of its own under its epochs.
+    if (family === 'epoch' && (await isElsewhere('root'))) await rotate('root')
     const made = await keyStore.exclusively(async (tx) => {
       const known = (await versions.versionsIn(tx)).filter((row) => row.family === family)
       const current = known.at(-1)
@@ -105,6 +107,12 @@ export function createRotation(
       await epochs.refresh()
     }
     return made
+  }
+
+  /** Whether the current version was made by the driver that the keys are moving away from. */
+  async function isElsewhere(family: KeyFamily): Promise<boolean> {
+    const current = (await versions.versions()).findLast((row) => row.family === family)
+    return current !== undefined && current.driver !== driver.kind
   }
 
   /** Everything that is due: re-wraps, closes, destroys. Stops early at what must wait, and says why. */
@@ -195,6 +203,7 @@ export function createRotation(
   async function close(row: KeyVersionRow): Promise<boolean> {
     const at = clock.now()
     if ((await rules.laggingCopies(at)).length > 0) return false
+    if ((await epochsBelow(row)).length > 0) return false
     // A process that has not looked again still holds the working key; by then none does.
     const keptMs = Math.max(rules.backupCycleMs, 2 * epochViewMs)
     try {
@@ -207,7 +216,17 @@ export function createRotation(
     return true
   }
 
+  /** Open epochs that only the driver of a root that moves away can unwrap: it may keep them under that root. */
+  async function epochsBelow(row: KeyVersionRow): Promise<number[]> {
+    if (row.family !== 'root' || row.driver === driver.kind) return []
+    return (await versions.versions()).flatMap((one) =>
+      one.family === 'epoch' && one.driver === row.driver && one.closed_at === null ? [one.version] : [],
+    )
+  }
+
   async function whyOpen(row: KeyVersionRow): Promise<string> {
+    const below = await epochsBelow(row)
+    if (below.length > 0) return `epochs of the same driver are still open: ${below.join(', ')}`
     const lagging = await rules.laggingCopies(clock.now())
     if (lagging.length > 0) return `copies behind: ${lagging.join(', ')}`
     return `${await versions.countUnder(row.family, row.version)} rows are still under it`
@@ -286,6 +305,17 @@ export function createRotation(
 
   return {
     rotate: async (family: KeyFamily) => (await rotate(family)) ?? 0,
+
+    /**
+     * Has the driver of the settings take over from the one before it: new versions there, everything re-wrapped under
+     * them now; the old ones are closed and, after the backup cycle, destroyed by the old driver, which gives a receipt.
+     */
+    async move(): Promise<{ begun: string[]; report: AdvanceReport }> {
+      const begun: string[] = []
+      for (const family of ['root', 'epoch'] as const)
+        if (await isElsewhere(family)) begun.push(`${family} ${await rotate(family)}`)
+      return { begun, report: await advance() }
+    },
     advance,
     states,
 

@@ -129,7 +129,8 @@ export async function openVaultDriver(options: VaultDriverOptions): Promise<KeyD
       const answer = await client.call('GET', `${mount}/keys/${keyOf(family)}`)
       const available = Number(answer.body.data?.min_available_version ?? 0)
       if (key === undefined || available > version) return { ...receipt, wasPresent: false }
-      if (key.latest <= version) throw refuse('key_version_in_use', { family, version })
+      // The newest dies when its keys moved to another driver; the engine wants one above it that stays, unused.
+      if (key.latest <= version) await write(`keys/${keyOf(family)}/rotate`, {})
       await write(`keys/${keyOf(family)}/config`, {
         min_decryption_version: version + 1,
         min_encryption_version: version + 1,
