@@ -81,7 +81,7 @@ test('what is not there is unreadable, and a wrong call is told so', async () =>
   ])
     expect(await yinxin(...args)).toMatchObject({ code: 64, stdout: '' })
   expect(await yinxin('import', join(folder, 'nothing'), '--corp', corp.corpId)).toMatchObject({ code: 2 })
-}, 60_000)
+}, 120_000)
 
 test('a company or an export that is not there is named in words', async () => {
   const unknown = '00000000-0000-7000-8000-000000000000'

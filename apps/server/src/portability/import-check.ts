@@ -13,6 +13,7 @@ import type { Tx } from '#src/db/db.ts'
 import type { BundleSource } from './bundle-source.ts'
 import { refuse } from './errors.ts'
 import type { ImportCall, ImportInput } from './import.ts'
+import { IMPORT_LIMITS } from './import-limits.ts'
 import {
   type ContractLine,
   contractLine,
@@ -90,6 +91,9 @@ export async function checkBundle(
         })
       return parsed.data
     })
+  const members = parse('tables/members.jsonl', memberLine)
+  if (members.length > IMPORT_LIMITS.members)
+    throw refuse('import_entry_large', { path: 'tables/members.jsonl', limit: IMPORT_LIMITS.members })
   const files = parse('tables/files.jsonl', fileLine)
   const contracts = parse('tables/contracts.jsonl', contractLine)
   requireSingle(files, contracts)
@@ -107,7 +111,7 @@ export async function checkBundle(
     ),
     files: new Map(files.map((one) => [one.id, one])),
     contracts: new Map(contracts.map((one) => [one.id, one])),
-    members: parse('tables/members.jsonl', memberLine),
+    members,
   }
 }
 

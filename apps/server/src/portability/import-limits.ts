@@ -11,6 +11,8 @@ export const IMPORT_LIMITS = {
   tableBytes: 256 << 20,
   otherBytes: 16 << 20,
   entries: 2_000_000,
+  /** Invited at once: each becomes an account. */
+  members: 10_000,
 }
 
 export type ImportLimits = typeof IMPORT_LIMITS

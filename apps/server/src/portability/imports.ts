@@ -260,10 +260,14 @@ export function createImports(deps: ImportsDeps) {
         ended_at: null,
         expires_at: new Date(now.getTime() + KEPT_MS),
       }
+      if ((await db.ask((tx) => livingImports(tx, [corpId]))).length > 0) throw refuse('import_running')
       await kms.createScopeKey(corpId, row.id)
       await db.work(async (tx) => {
-        if ((await livingImports(tx, [corpId])).length > 0) throw refuse('import_running')
-        await insertImport(tx, row)
+        await insertImport(tx, row).catch((error: unknown) => {
+          // Somebody announced another one at this very moment: the index lets one of them live.
+          if ((error as { code?: string }).code !== '23505') throw error
+          throw refuse('import_running', {}, error)
+        })
         await audit.record(tx, {
           tenantId: corpId,
           caller,
