@@ -74,7 +74,7 @@ describe('yinxin fsck, scrub and repair', { timeout: 180_000 }, () => {
       .poll(async () => (await app.app.storage.replicasOf({ objectId })).length, { timeout: 20_000 })
       .toBe(6)
     const fsck = await run<FsckReport>('fsck', '--json')
-    expect(fsck.err).toContain('primary-1: 1, 0 bad')
+    expect(fsck.err).toContain('primary-1：已核对 1，坏 0')
     expect(fsck.code).toBe(0)
     expect(fsck.report).toMatchObject({
       clean: true,
@@ -123,7 +123,7 @@ describe('yinxin fsck, scrub and repair', { timeout: 180_000 }, () => {
     await app.stop()
     await flip(await replica('primary', 'c'))
     const found = await run<ScrubReport>('scrub', '--json')
-    expect(found.err).toContain('primary-3: 1, 1 bad')
+    expect(found.err).toContain('primary-3：已核对 1，坏 1')
     expect(found.code).toBe(1)
     const repair = await run<RepairReport>('repair', '--readmit', 'primary-3', '--json')
     expect(repair.report).toMatchObject({ clean: true, readmitted: 'primary-3', failed: 0 })
