@@ -7,6 +7,7 @@ import { readTar, type TarDamage, verifyExport } from '@yinxin/evidence'
 import { parsePem } from '@yinxin/pki'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCommand } from '../../../../testing/children/run-command.ts'
 import { largePdf } from '../../../../testing/fakes/pdfs.ts'
 import { openStage, type Stage, type StageCompany } from '../../../../testing/stage.ts'
 import { drawSampleContract } from '../sandbox/sample-contract.ts'
@@ -156,6 +157,13 @@ test('the export ends, names what is lost, holds everything else, and verifies; 
 
   const path = join(folder, 'losses.tar')
   writeFileSync(path, bytes)
+  // The command tells losses from damage by its exit code.
+  const judged = runCommand(['bundle', 'verify', path, '--json'], {})
+  expect(await judged.ended).toBe(3)
+  expect(JSON.parse(judged.stdout())).toMatchObject({
+    ok: true,
+    lost: [{ path: paths[0] }, { path: paths[1] }],
+  })
   const taker = await target.company('示例科技有限公司')
   const call = { report: () => undefined, signal: new AbortController().signal }
   const { importer } = target.server().app.portability
