@@ -40,6 +40,22 @@ const commands: Record<string, Command> = {
     summary: '从别处走一笔真实交易并报告 · a real transaction from elsewhere, reported',
     run: async (args) => (await import('./probe.ts')).run(args),
   },
+  alerts: {
+    summary: '告警：查看、认领、通道、指标 · alerts: what fires, acknowledge, channels, metrics',
+    run: async (args) => (await import('./monitoring.ts')).runAlerts(args),
+  },
+  oncall: {
+    summary: '值班表与空档 · who is on call, and gaps',
+    run: async (args) => (await import('./monitoring.ts')).runOnCall(args),
+  },
+  silence: {
+    summary: '计划维护内的告警静默 · silences inside announced maintenance',
+    run: async (args) => (await import('./monitoring.ts')).runSilence(args),
+  },
+  incidents: {
+    summary: '故障：时间线、定级、复盘 · incidents: timeline, class, post-mortem',
+    run: async (args) => (await import('./monitoring.ts')).runIncidents(args),
+  },
   fsck: {
     summary: '核对存储、数据库与密钥 · compare storage, database and keys',
     run: async (args) => (await import('./storage-commands.ts')).runFsck(args),

@@ -1,11 +1,16 @@
 /** What operators do about incidents, through their own door. */
 import { type SlaService, slaServices } from '@yinxin/sla'
+import type { OperatorCall } from '#src/operator-door.ts'
 import { refuse } from './errors.ts'
 import type { Incidents } from './incidents.ts'
 
 type Options = Record<string, unknown>
+type Call = Pick<OperatorCall, 'operator'>
 
 const text = (given: unknown) => (typeof given === 'string' ? given.trim() : '')
+
+/** Whoever gave the command with a key of their own is named by it, whatever the command says. */
+const named = (options: Options, call?: Call) => call?.operator?.name ?? text(options.by)
 
 const kinds = ['update', 'cause', 'action', 'lesson'] as const
 
@@ -15,7 +20,7 @@ export function createIncidentCommands(incidents: Incidents) {
       incidents: await incidents.list({ limit: 200, open: options.all !== true }),
     }),
     'incidents-show': (options: Options) => incidents.story(text(options.id)),
-    'incidents-open': async (options: Options) =>
+    'incidents-open': async (options: Options, call?: Call) =>
       await incidents.open({
         titleZh: text(options.titleZh),
         titleEn: text(options.titleEn),
@@ -24,27 +29,27 @@ export function createIncidentCommands(incidents: Incidents) {
         published: options.internal !== true,
         // An unreadable time compares to nothing and is refused by the door.
         beganAt: new Date(text(options.began)),
-        by: text(options.by),
+        by: named(options, call),
       }),
-    'incidents-note': async (options: Options) => {
+    'incidents-note': async (options: Options, call?: Call) => {
       const kind = kinds.find((one) => one === (text(options.kind) || 'update'))
       if (kind === undefined) throw refuse('incident_incomplete')
-      const words = { zh: text(options.textZh), en: text(options.textEn), by: text(options.by) }
+      const words = { zh: text(options.textZh), en: text(options.textEn), by: named(options, call) }
       await incidents.write(text(options.id), kind, { ...words, public: options.public === true })
       return { written: true }
     },
-    'incidents-classify': async (options: Options) => {
+    'incidents-classify': async (options: Options, call?: Call) => {
       const graded = text(options.class)
       if (graded !== 'general' && graded !== 'severe') throw refuse('incident_incomplete')
-      await incidents.classify(text(options.id), graded, text(options.reason), text(options.by))
+      await incidents.classify(text(options.id), graded, text(options.reason), named(options, call))
       return { class: graded }
     },
-    'incidents-resolve': async (options: Options) => {
-      await incidents.resolve(text(options.id), text(options.by))
+    'incidents-resolve': async (options: Options, call?: Call) => {
+      await incidents.resolve(text(options.id), named(options, call))
       return { resolved: true }
     },
-    'incidents-close': async (options: Options) => {
-      await incidents.close(text(options.id), text(options.by))
+    'incidents-close': async (options: Options, call?: Call) => {
+      await incidents.close(text(options.id), named(options, call))
       return { closed: true }
     },
     'incidents-report': async (options: Options) => ({

@@ -1,11 +1,15 @@
 /** What operators do about alerts, the roster and silences, through their own door. */
+import type { OperatorCall } from '#src/operator-door.ts'
 import { refuse } from './errors.ts'
 import type { Monitoring } from './monitoring.ts'
 import type { AlertRow, OnCallRole } from './tables.ts'
 
 type Options = Record<string, unknown>
+type Call = Pick<OperatorCall, 'operator'>
 
 const text = (given: unknown) => (typeof given === 'string' ? given.trim() : '')
+/** Whoever gave the command with a key of their own is named by it, whatever the command says. */
+const named = (options: Options, call?: Call) => call?.operator?.name ?? text(options.by)
 const textOrNull = (given: unknown) => text(given) || null
 const isUuid = (given: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(given)
 
@@ -48,10 +52,10 @@ export function createMonitoringCommands(monitoring: Monitoring) {
         alertShown,
       ),
     }),
-    'alerts-ack': async (options: Options) => {
+    'alerts-ack': async (options: Options, call?: Call) => {
       const id = text(options.id)
-      if (!isUuid(id) || text(options.by) === '') throw refuse('alert_not_found')
-      const alert = await monitoring.acknowledge({ id }, text(options.by))
+      if (!isUuid(id) || named(options, call) === '') throw refuse('alert_not_found')
+      const alert = await monitoring.acknowledge({ id }, named(options, call))
       if (alert === undefined) throw refuse('alert_not_found')
       return alertShown(alert)
     },
@@ -74,7 +78,7 @@ export function createMonitoringCommands(monitoring: Monitoring) {
       if (!(from < to)) throw refuse('shift_unreadable')
       return { shifts: await monitoring.onCall.list(from, to), ...(await monitoring.gaps()) }
     },
-    'oncall-add': async (options: Options) => {
+    'oncall-add': async (options: Options, call?: Call) => {
       const role = roles.find((one) => one === (text(options.role) || 'primary'))
       if (role === undefined) throw refuse('shift_unreadable')
       return await monitoring.onCall.add({
@@ -85,17 +89,17 @@ export function createMonitoringCommands(monitoring: Monitoring) {
         lang: options.lang === 'en' ? 'en' : 'zh',
         from: time(options.from),
         to: time(options.to),
-        by: text(options.by),
+        by: named(options, call),
       })
     },
-    'oncall-remove': async (options: Options) => {
+    'oncall-remove': async (options: Options, call?: Call) => {
       const id = text(options.id)
       if (!isUuid(id)) throw refuse('shift_not_found')
-      await monitoring.onCall.remove(id, text(options.by))
+      await monitoring.onCall.remove(id, named(options, call))
       return { removed: true }
     },
     'silence-list': async () => ({ silences: await monitoring.silences.list() }),
-    'silence-add': async (options: Options) => {
+    'silence-add': async (options: Options, call?: Call) => {
       const maintenanceId = text(options.maintenance)
       if (!isUuid(maintenanceId)) throw refuse('silence_unreadable')
       return await monitoring.silences.add({
@@ -104,7 +108,7 @@ export function createMonitoringCommands(monitoring: Monitoring) {
         from: time(options.from),
         to: time(options.to),
         reason: text(options.reason),
-        by: text(options.by),
+        by: named(options, call),
       })
     },
     'silence-end': async (options: Options) => {
