@@ -9,6 +9,8 @@ export interface Load {
   /** Answers as wanted. */
   answered: number
   failures: { what: string; status: number; at: number; detail: string }[]
+  /** When changes were acknowledged. */
+  writtenAt: number[]
   /** How long each answer took. */
   tookMs: number[]
   /** Contents that were acknowledged, by file. */
@@ -31,6 +33,7 @@ export function startLoad(
   const load: Load = {
     answered: 0,
     failures: [],
+    writtenAt: [],
     tookMs: [],
     files,
     started,
@@ -55,6 +58,7 @@ export function startLoad(
       load.tookMs.push(performance.now() - at)
       if (answer.status < 300) {
         load.answered += 1
+        if (method === 'POST') load.writtenAt.push(performance.now())
         return answer.body
       }
       const detail = answer.headers.get('x-balancer') ?? JSON.stringify(answer.body).slice(0, 200)
@@ -62,6 +66,8 @@ export function startLoad(
     } catch (error) {
       load.failures.push({ what, status: 0, at, detail: String((error as Error).cause ?? error) })
     }
+    // A person looks at the refusal for a moment.
+    await new Promise((resolve) => setTimeout(resolve, 50))
     return null
   }
 

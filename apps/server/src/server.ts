@@ -14,6 +14,7 @@ import { currentUrl } from './db/db.ts'
 import { outsideCopies } from './db/outside-copies.ts'
 import { type ManagedPostgres, startPostgres } from './db/postgres.ts'
 import { removeCluster } from './db/postgres-place.ts'
+import { followPrimaries } from './db/primary-finder.ts'
 import { promoteStopped as promoteStoppedCluster } from './db/promote-stopped.ts'
 import { migrateAll } from './db/prepare.ts'
 import { type DatabaseUrls, provision } from './db/provision.ts'
@@ -323,8 +324,16 @@ async function databaseOf(
   options: StartOptions,
 ): Promise<StartedDatabase> {
   if (config.databases) {
-    const urls = config.databases
-    return { urls, following: urls, postgres: () => undefined, databases: undefined, stop: async () => {} }
+    const finder = await followPrimaries(config.databases, {
+      onEvent: (event, detail) => log.warn(detail, event),
+    })
+    return {
+      urls: finder.urls(),
+      following: finder.following,
+      postgres: () => undefined,
+      databases: undefined,
+      stop: async () => finder.stop(),
+    }
   }
   const onEvent = (event: string, detail: Record<string, unknown>) => log.warn(detail, event)
   const restartDelayMs = options.restartDelayMs ?? 0

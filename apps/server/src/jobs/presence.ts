@@ -3,6 +3,7 @@
  * would free them only after four hours.
  */
 import { EventEmitter } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import { currentUrl, type UrlSource } from '#src/db/db.ts'
 import { newToken } from '#src/ids.ts'
@@ -10,6 +11,9 @@ import type { Log } from '#src/log.ts'
 
 /** First half of the two-part advisory lock; the second half names the runner. */
 const PRESENCE_LOCK = 8_420_003
+
+/** Well within the grace of {@link GRACE_S}. */
+const HOLD_AGAIN_MS = 1000
 
 const SWEEP_INTERVAL_MS = 60_000
 /** A worker registers a moment after it starts: younger locks of unknown workers are left alone. */
@@ -49,6 +53,37 @@ export function createRunnerPresence({
       .catch((error: unknown) => log.warn({ err: error }, 'a job runner could not be registered'))
   })
 
+  /** The lock that says "alive". A connection that breaks under a runner that goes on is made again. */
+  async function hold(): Promise<pg.Client> {
+    const held = new pg.Client({
+      connectionString: currentUrl(url),
+      options: '-c role=yinxin_queue',
+      keepAlive: true,
+    })
+    held.on('error', () => undefined)
+    try {
+      await held.connect()
+      await held.query('select pg_advisory_lock($1::int, $2::int)', [PRESENCE_LOCK, runnerKey])
+    } catch (error) {
+      await held.end().catch(() => undefined)
+      throw error
+    }
+    held.once('end', () => void holdAgain(held))
+    return held
+  }
+
+  async function holdAgain(lost: pg.Client): Promise<void> {
+    while (client === lost) {
+      const again = await hold().catch(() => undefined)
+      if (again === undefined) {
+        await wait(HOLD_AGAIN_MS, undefined, { ref: false })
+        continue
+      }
+      if (client === lost) client = again
+      else await again.end().catch(() => undefined)
+    }
+  }
+
   async function sweep(graceSeconds: number): Promise<void> {
     const { rows } = await pool.query<{ worker_id: string }>(
       `with living as (
@@ -72,14 +107,9 @@ export function createRunnerPresence({
   return {
     events,
     async begin() {
-      client = new pg.Client({
-        connectionString: currentUrl(url),
-        options: '-c role=yinxin_queue',
-        keepAlive: true,
-      })
-      client.on('error', () => undefined)
-      await client.connect()
-      await client.query('select pg_advisory_lock($1::int, $2::int)', [PRESENCE_LOCK, runnerKey])
+      client = await hold()
+      // Pools of this runner that ended while the database was away could not take their names off the list.
+      await client.query('delete from job_workers where runner_key = $1', [runnerKey])
       const others = await client.query(
         `select 1 from pg_locks where locktype = 'advisory' and granted and classid = $1::bigint::oid and objsubid = 2
            and objid <> $2::bigint::oid and database = (select oid from pg_database where datname = current_database())`,
@@ -103,8 +133,9 @@ export function createRunnerPresence({
     async end() {
       clearInterval(timer)
       await pool.query('delete from job_workers where runner_key = $1', [runnerKey]).catch(() => undefined)
-      await client?.end().catch(() => undefined)
+      const held = client
       client = undefined
+      await held?.end().catch(() => undefined)
     },
   }
 }
