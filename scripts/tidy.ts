@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 
 /** A room may import doors of rooms that stand before it, never after. Kept equal to ARCHITECTURE.md. */
 export const ROOM_ORDER = [
+  'breakers',
   'db',
   'jobs',
   'outbox',

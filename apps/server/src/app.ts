@@ -4,16 +4,18 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import { createAccounts } from './accounts/accounts.ts'
 import { addAccountRoutes } from './accounts/routes.ts'
 import { sessionRules } from './accounts/sessions.ts'
 import { createAudit } from './audit/audit.ts'
+import { createBreakers } from './breakers/breakers.ts'
 import { createCa } from './ca/ca.ts'
 import { addCaRoutes } from './ca/routes.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { type DbCopy, openDb } from './db/db.ts'
+import { type Db, type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
 import { createCustody } from './custody/custody.ts'
 import { addCustodyRoutes } from './custody/routes.ts'
@@ -26,9 +28,10 @@ import { createEvidence, type PublishedHeads } from './evidence/evidence.ts'
 import { addLogRoutes } from './evidence/routes.ts'
 import { createFasc } from './fasc/fasc.ts'
 import { addFascRoutes } from './fasc/routes.ts'
+import { addDependencyRoute } from './http/dependencies.ts'
 import { addHealthRoutes } from './http/health.ts'
 import { createHttp, createPace } from './http/http.ts'
-import { createIdentityBureau } from './identity/bureau.ts'
+import { createIdentityBureau, guardProvider } from './identity/bureau.ts'
 import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
 import { createIdentitySimulator } from './identity/simulator.ts'
@@ -44,6 +47,8 @@ import {
   createNotifications,
   createOutboxCarrier,
   createSmsCarrier,
+  guardCarrier,
+  isCarrierDown,
 } from './notifications/notifications.ts'
 import { addOutboxRoute } from './notifications/routes.ts'
 import { createOperators } from './operators/operators.ts'
@@ -75,7 +80,7 @@ import { createTimestamps, readAnchors } from './timestamps/timestamps.ts'
 import { addVerificationRoutes } from './verification/routes.ts'
 import { createVerification } from './verification/verification.ts'
 import { addWebhookRoutes } from './webhooks/routes.ts'
-import { createWebhooks } from './webhooks/webhooks.ts'
+import { createWebhooks, isUnreachable } from './webhooks/webhooks.ts'
 
 const platformVersion = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -117,6 +122,14 @@ function publishedHeads(notes: SiteNotes, log: Log): PublishedHeads {
   }
 }
 
+/** A transaction without a statement never leaves the house, so one is asked. */
+const answers = (db: Db) => db.ask(async (tx) => (await sql`select 1`.execute(tx)).rows.length === 1)
+
+/** Connections: hundreds may wait for one; a database that comes back is noticed within half a second. */
+const CONNECTIONS = { maxUnderWay: 500, minCalls: Number.POSITIVE_INFINITY, failedInRow: 10, openMs: 500 }
+/** Each receiver has its own pauses between rounds; only one that is away for all of its callbacks is left alone. */
+const RECEIVERS = { failedInRow: 20 }
+
 /** Builds the platform over migrated databases. Nothing runs and nothing listens yet. */
 export async function createApp({
   config,
@@ -131,8 +144,12 @@ export async function createApp({
 }: AppDeps) {
   // Ground: the two databases, work that outlives a request, facts that flow upward.
   const onConnectionLost = (error: Error) => log.warn({ err: error }, 'database connection lost')
-  const db = openDb({ url: urls.url, onConnectionLost })
-  const keysDb = openDb({ url: urls.keysUrl, poolSize: 4, onConnectionLost })
+  // What may be away has a circuit breaker, and so many calls at a time.
+  const breakers = createBreakers({ clock, log })
+  const breakerOf = (name: string) => (role: string) =>
+    breakers.add({ kind: 'database', name: `${name} ${role}` }, CONNECTIONS)
+  const db = openDb({ url: urls.url, onConnectionLost, breakerOf: breakerOf('main') })
+  const keysDb = openDb({ url: urls.keysUrl, poolSize: 4, onConnectionLost, breakerOf: breakerOf('keys') })
   const jobs = createJobs({ url: urls.url, log, concurrency: config.workerConcurrency })
   const outbox = createOutbox({ db, clock, jobs })
 
@@ -194,6 +211,7 @@ export async function createApp({
     clock,
     log,
     urls: config.tsaUrls,
+    breakerOf: (url) => breakers.among({ kind: 'tsa', name: new URL(url).host }),
     anchors: config.tsaAnchorsFile === undefined ? [] : readAnchors(config.tsaAnchorsFile),
   })
   const audit = createAudit({ clock })
@@ -210,8 +228,18 @@ export async function createApp({
 
   // People: what reaches them, who they are.
   const carriers = {
-    mail: config.mail ? createMailCarrier(config.mail) : createOutboxCarrier(),
-    sms: config.sms ? createSmsCarrier(config.sms, clock) : createOutboxCarrier(),
+    mail: config.mail
+      ? guardCarrier(
+          createMailCarrier(config.mail),
+          breakers.add({ kind: 'mail', name: 'smtp' }, { maxUnderWay: 20 }, isCarrierDown),
+        )
+      : createOutboxCarrier(),
+    sms: config.sms
+      ? guardCarrier(
+          createSmsCarrier(config.sms, clock),
+          breakers.add({ kind: 'sms', name: 'gateway' }, { maxUnderWay: 20 }, isCarrierDown),
+        )
+      : createOutboxCarrier(),
   }
   const keptDays = config.messagesKeptDays
   const notifications = createNotifications({ db, clock, log, jobs, kms, carriers, keptDays })
@@ -220,7 +248,10 @@ export async function createApp({
   // Loads its key now: inside a transaction it would need a second connection.
   await accounts.keyedHash('warm', '')
   const provider = config.identityBureau
-    ? createIdentityBureau(config.identityBureau, clock)
+    ? guardProvider(
+        createIdentityBureau(config.identityBureau, clock),
+        breakers.add({ kind: 'identity', name: 'bureau' }, { maxUnderWay: 20 }, isCarrierDown),
+      )
     : createIdentitySimulator()
   const identity = createIdentity({ db, clock, log, audit, accounts, notifications, provider })
 
@@ -310,6 +341,7 @@ export async function createApp({
     accounts,
     mode: config.mode,
     retryMs: config.callbackRetryMs,
+    receiverBreaker: (host) => breakers.among({ kind: 'receiver', name: host }, RECEIVERS, isUnreachable),
     concurrency: config.workerConcurrency,
   })
   // Data that can leave, and what came from elsewhere.
@@ -478,10 +510,19 @@ export async function createApp({
   })
   sla.onSweep(edge.sweep)
   addHealthRoutes(http, {
-    database: () => db.work(async () => true),
-    keys: () => keysDb.work(async () => true),
+    database: () => answers(db),
+    keys: () => answers(keysDb),
     storage: async () => Object.values(storage.status().writable).every(Boolean),
   })
+  addDependencyRoute(http, () => [
+    // Which receivers a tenant has is nobody else's business.
+    ...breakers.list().filter(({ kind }) => kind !== 'receiver'),
+    ...storage.status().domains.map(({ site, state }) => ({
+      kind: `storage-${site}`,
+      state: state === 'ready' ? ('closed' as const) : ('open' as const),
+      since: null,
+    })),
+  ])
   addCaRoutes({ http, ca })
   addTimestampRoutes({ http, timestamps })
   addLogRoutes({ http, evidence })
@@ -540,6 +581,7 @@ export async function createApp({
     operators,
     environment,
     http,
+    breakers,
     /** Asks for no more requests and takes no more jobs, while everything is still answered. */
     drain() {
       http.drain()

@@ -4,6 +4,7 @@
  */
 import { Kysely, type Transaction } from 'kysely'
 import pg from 'pg'
+import type { Breaker } from '#src/breakers/breakers.ts'
 import { Refusal } from '#src/errors.ts'
 import { actingFor, CommitUnconfirmed, isStalePlan, leanDialect, oneStatement } from './driver.ts'
 import { refuse } from './errors.ts'
@@ -49,6 +50,8 @@ export interface DbOptions {
   /** Connections per role. */
   poolSize?: number
   statementTimeoutMs?: number
+  /** The circuit to it, by role: for as long as it does not take connections nobody waits for one. */
+  breakerOf?: (role: string) => Breaker
   /** Told of connections that break while idle. */
   onConnectionLost?: (error: Error) => void
 }
@@ -59,8 +62,12 @@ export function openDb(options: DbOptions): Db {
     yinxin_app: openRolePool(options, 'yinxin_app', { pipeline: true }),
     yinxin_worker: openRolePool(options, 'yinxin_worker', { pipeline: true }),
   }
-  const app = new Kysely<unknown>({ dialect: leanDialect(pools.yinxin_app) })
-  const worker = new Kysely<unknown>({ dialect: leanDialect(pools.yinxin_worker) })
+  const app = new Kysely<unknown>({
+    dialect: leanDialect(pools.yinxin_app, options.breakerOf?.('yinxin_app')),
+  })
+  const worker = new Kysely<unknown>({
+    dialect: leanDialect(pools.yinxin_worker, options.breakerOf?.('yinxin_worker')),
+  })
 
   async function transact<T>(
     kysely: Kysely<unknown>,
@@ -111,6 +118,8 @@ export function openRolePool(options: DbOptions, role: string, more: pg.PoolConf
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     idle_in_transaction_session_timeout: 60_000,
     types: { getTypeParser },
+    // Where the primary moves, an address may lead to what has become a copy: such a connection is not kept.
+    ...(typeof options.url === 'string' ? {} : { verify: refuseCopy }),
   })
   // Without a listener an idle connection that breaks would end the process.
   pool.on('error', (error) => {
@@ -118,6 +127,14 @@ export function openRolePool(options: DbOptions, role: string, more: pg.PoolConf
   })
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
+}
+
+function refuseCopy(client: pg.PoolClient, done: (error?: Error) => void): void {
+  client.query<{ copy: boolean }>('select pg_is_in_recovery() as copy').then(
+    ({ rows }) =>
+      done(rows[0]?.copy === false ? undefined : new Error('Connection terminated: it led to a copy')),
+    (error: Error) => done(error),
+  )
 }
 
 /** Asks at every new connection where the database is now. */
@@ -155,9 +172,16 @@ const CONNECTION_CODES = new Set([
 const CONNECTION_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|pool after calling end/
 
+/** An open circuit to the database is the loss of it, in the same words. */
+function ofTheCircuit(error: Refusal): Refusal {
+  if (error.params.dependency !== 'database') return error
+  return refuse(error.code === 'dependency_busy' ? 'database_busy' : 'database_unavailable', {}, error)
+}
+
 /** Turns the loss of the database into a refusal; everything else passes as it is. */
 export function translateDatabaseError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof Refusal) return error
+  if (error instanceof Refusal) return ofTheCircuit(error)
+  if (!(error instanceof Error)) return error
   if (error instanceof CommitUnconfirmed) return refuse('commit_unconfirmed', {}, error)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   // Classes 08 connection, 57P01–57P03 shutdown and start, 53 out of resources; 57014 statement and 55P03 lock timeout.

@@ -16,15 +16,16 @@ import {
   type QueryResult,
 } from 'kysely'
 import pg from 'pg'
+import type { Breaker } from '#src/breakers/breakers.ts'
 
 /** Texts that get a plan of their own; inserts of ever other lengths must not fill the server's memory. */
 const PLANNED_TEXTS_MAX = 800
 
 /** The pool must be opened with `pipeline: true`. */
-export function leanDialect(pool: pg.Pool): Dialect {
+export function leanDialect(pool: pg.Pool, breaker?: Breaker): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
-    createDriver: () => createDriver(pool),
+    createDriver: () => createDriver(pool, breaker),
     createIntrospector: (kysely: Kysely<unknown>) => new PostgresIntrospector(kysely),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   }
@@ -110,14 +111,15 @@ interface LeanConnection extends DatabaseConnection {
   release(): void
 }
 
-function createDriver(pool: pg.Pool): Driver {
+function createDriver(pool: pg.Pool, breaker?: Breaker): Driver {
+  const connect = () => pool.connect()
   const nameOf = createNames()
   const connections = new WeakMap<pg.PoolClient, LeanConnection>()
   const lean = (connection: DatabaseConnection) => connection as LeanConnection
   return {
     init: async () => {},
     async acquireConnection() {
-      const client = await pool.connect()
+      const client = await (breaker === undefined ? connect() : breaker.run(connect))
       const connection = connections.get(client) ?? openConnection(client, nameOf)
       connections.set(client, connection)
       return connection

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { Breaker } from '#src/breakers/breakers.ts'
 import type { Clock } from '#src/clock.ts'
+import { Refusal } from '#src/errors.ts'
 import { callGateway, type GatewayAccess, GatewayFailure } from '#src/notifications/notifications.ts'
 import type { IdentityProvider } from './provider.ts'
 
@@ -34,6 +36,21 @@ export function createIdentityBureau(
       return result === 'match'
         ? { result: 'passed', reference, reason: null }
         : { result: 'failed', reference, reason: reason ?? 'mismatch' }
+    },
+  }
+}
+
+/** Behind a circuit breaker. While it is open the bureau counts as one that gives no answer. */
+export function guardProvider(provider: IdentityProvider, breaker: Breaker): IdentityProvider {
+  return {
+    ...provider,
+    async check(checkId, claims) {
+      try {
+        return await breaker.run(() => provider.check(checkId, claims))
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+        throw new GatewayFailure('the identity bureau is left alone after failures', true, error)
+      }
     },
   }
 }

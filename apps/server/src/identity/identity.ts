@@ -19,7 +19,7 @@ import type { IdentityAnswer, IdentityClaims, IdentityProvider } from './provide
 import type { IdentityTables } from './tables.ts'
 import { createWillingness, forgetWillingnessCodes, type Willingness } from './willingness.ts'
 
-export { createIdentityBureau } from './bureau.ts'
+export { createIdentityBureau, guardProvider } from './bureau.ts'
 export { checkCreditCode } from './credit-code.ts'
 export { checkIdNumber, maskIdNumber } from './id-number.ts'
 export type { IdentityAnswer, IdentityClaims, IdentityProvider } from './provider.ts'

@@ -1,5 +1,6 @@
 import { createTransport } from 'nodemailer'
 import { z } from 'zod'
+import type { Breaker } from '#src/breakers/breakers.ts'
 import type { Clock } from '#src/clock.ts'
 import { callGateway, type GatewayAccess, GatewayFailure } from './signed-call.ts'
 import type { Lang, Message, TemplateName } from './templates.ts'
@@ -63,6 +64,16 @@ export function createMailCarrier({ smtpUrl, from }: { smtpUrl: string; from: st
     },
     close: () => transport.close(),
   }
+}
+
+/** Behind a circuit breaker; see {@link isCarrierDown} for what counts. */
+export function guardCarrier(carrier: Carrier, breaker: Breaker): Carrier {
+  return { ...carrier, deliver: (letter) => breaker.run(() => carrier.deliver(letter)) }
+}
+
+/** A carrier that refuses one message is not away. */
+export function isCarrierDown(error: unknown): boolean {
+  return !(error instanceof GatewayFailure) || error.transient
 }
 
 const smsAnswer = z.discriminatedUnion('status', [

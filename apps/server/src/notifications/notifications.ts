@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
+import { Refusal } from '#src/errors.ts'
 import { newId } from '#src/ids.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import type { Kms } from '#src/kms/kms.ts'
@@ -19,7 +20,14 @@ import {
 } from './store.ts'
 import { type Lang, type Message, type TemplateName, type TemplateParams, wordMessage } from './templates.ts'
 
-export { createMailCarrier, createOutboxCarrier, createSmsCarrier, type Carrier } from './carriers.ts'
+export {
+  createMailCarrier,
+  createOutboxCarrier,
+  createSmsCarrier,
+  guardCarrier,
+  isCarrierDown,
+  type Carrier,
+} from './carriers.ts'
 export { callGateway, type GatewayAccess, GatewayFailure, gatewaySignature } from './signed-call.ts'
 export { type Lang, type TemplateName, type TemplateParams, wordMessage } from './templates.ts'
 
@@ -75,6 +83,8 @@ export interface NotificationsDeps {
 }
 
 const MAX_ATTEMPTS = 8
+/** While the circuit to a carrier is open, messages wait without using up their attempts. */
+const STEP_BACK_MS = 15_000
 const DAY_MS = 86_400_000
 
 export function createNotifications({
@@ -116,8 +126,22 @@ export function createNotifications({
         }),
       )
     } catch (error) {
+      if (error instanceof Refusal && error.kind === 'unavailable') {
+        const runAt = new Date(clock.now().getTime() + STEP_BACK_MS)
+        return await db.work((tx) => enqueue(tx, id, runAt))
+      }
       await settleFailure(id, row.attempts + 1, carrier, error)
     }
+  }
+
+  function enqueue(tx: Tx, id: string, runAt?: Date): Promise<void> {
+    const when = runAt === undefined ? {} : { runAt }
+    return jobs.enqueue(
+      tx,
+      'notifications.deliver',
+      { notificationId: id },
+      { maxAttempts: MAX_ATTEMPTS, ...when },
+    )
   }
 
   async function settleFailure(id: string, attempt: number, carrier: Carrier, error: unknown): Promise<void> {
@@ -154,7 +178,7 @@ export function createNotifications({
         content_sealed: kms.sealSecret(contentLabel(id), Buffer.from(JSON.stringify(message), 'utf8')),
         created_at: clock.now(),
       })
-      await jobs.enqueue(tx, 'notifications.deliver', { notificationId: id }, { maxAttempts: MAX_ATTEMPTS })
+      await enqueue(tx, id)
       return id
     },
 

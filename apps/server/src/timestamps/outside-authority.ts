@@ -1,4 +1,5 @@
 import type { HttpPort } from '@yinxin/pki'
+import type { Breaker } from '#src/breakers/breakers.ts'
 
 /** A real token has some kilobytes; more is not read. */
 const largestAnswerBytes = 64 * 1024
@@ -15,6 +16,16 @@ export function authorityPort(timeoutMs: number): HttpPort {
     })
     return { status: response.status, headers: response.headers, body: await readBounded(response) }
   }
+}
+
+/** Each authority behind a circuit breaker of its own: one that hangs is not waited for at every signature. */
+export function guardedPort(send: HttpPort, breakerOf: (url: string) => Breaker): HttpPort {
+  return (request) =>
+    breakerOf(request.url).run(async () => {
+      const answer = await send(request)
+      if (answer.status >= 500) throw new Error(`the authority answered ${answer.status}`)
+      return answer
+    })
 }
 
 async function readBounded(response: Response): Promise<Uint8Array> {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createTimestampClient, PkiError, parseCertificate, parsePem } from '@yinxin/pki'
+import type { Breaker } from '#src/breakers/breakers.ts'
 import type { Ca } from '#src/ca/ca.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Log } from '#src/log.ts'
 import { refuse } from './errors.ts'
-import { authorityPort } from './outside-authority.ts'
+import { authorityPort, guardedPort } from './outside-authority.ts'
 import { createOwnAuthority } from './own-authority.ts'
 
 export interface Timestamp {
@@ -40,6 +41,8 @@ export interface TimestampsDeps {
   /** An authority that failed is asked last for this long. */
   restMs?: number
   toleranceMs?: number
+  /** The circuit to an authority. */
+  breakerOf?: (url: string) => Breaker
   /** Policy of the own authority. */
   policyOid?: string
 }
@@ -70,7 +73,7 @@ export function createTimestamps(deps: TimestampsDeps): Timestamps {
   const anchors = (deps.anchors ?? []).map((der) => parseCertificate(der))
   const outside = createTimestampClient({
     authorities: urls,
-    send: authorityPort(timeoutMs),
+    send: deps.breakerOf ? guardedPort(authorityPort(timeoutMs), deps.breakerOf) : authorityPort(timeoutMs),
     now: () => clock.now(),
     nonce: newNonce,
     ...(anchors.length === 0 ? {} : { anchors }),

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks'
 import { z } from 'zod'
 import { type Accounts, type Caller, requireAdmin } from '#src/accounts/accounts.ts'
+import type { Breaker } from '#src/breakers/breakers.ts'
 import type { Clock } from '#src/clock.ts'
 import type { Db, Tx } from '#src/db/db.ts'
 import { Refusal } from '#src/errors.ts'
@@ -67,6 +68,8 @@ export interface WebhooksDeps {
   mode: 'development' | 'sandbox' | 'production'
   /** Pauses before the second, third … attempt. */
   retryMs: readonly number[]
+  /** The circuit to a receiver, by host and port. */
+  receiverBreaker: (host: string) => Breaker
   /** Background jobs at a time in this process; callbacks leave some of them to others. */
   concurrency: number
 }
@@ -109,10 +112,17 @@ export interface Webhooks {
 const HEAD_BYTES = 2048
 const HEAD_KEPT = 500
 
+/** Away is a receiver that gives no answer; what it answers, and which address a customer named, is no outage. */
+export function isUnreachable(error: unknown): boolean {
+  return !(error instanceof Refusal) || error.code === 'outside_unreachable'
+}
+
 /** At the same time, to one app. */
 const CALLS_PER_APP = 2
 /** How long a callback steps back when its receiver is busy. */
 const STEP_BACK_MS = 1000
+/** How long it waits while its receiver is left alone. */
+const CIRCUIT_STEP_BACK_MS = 10_000
 
 const deliverPayload = z.object({ eventId: z.uuid(), round: z.number().int().min(0) })
 
@@ -122,14 +132,20 @@ export function createWebhooks(deps: WebhooksDeps): Webhooks {
 
   jobs.define('webhooks.deliver', deliverPayload, ({ eventId, round }) => deliver(eventId, round))
 
+  const circuitOf = (event: store.EventRow) => deps.receiverBreaker(URL.parse(event.url)?.host ?? event.url)
+
   async function deliver(eventId: string, round: number): Promise<void> {
     const event = await db.work((tx) => store.findEvent(tx, eventId))
     if (event === undefined) throw new Error(`the callback ${eventId} is not there`)
-    const leave = places.take(event.app_id)
-    if (leave === null) {
-      const later = new Date(clock.now().getTime() + STEP_BACK_MS)
-      return await db.work((tx) => enqueue(tx, eventId, round, later), event.tenant_id)
+    const stepBack = (ms: number) => {
+      const later = new Date(clock.now().getTime() + ms)
+      return db.work((tx) => enqueue(tx, eventId, round, later), event.tenant_id)
     }
+    // A receiver that is away costs its callbacks no round: they wait until one of them got through.
+    const circuit = circuitOf(event)
+    if (!circuit.admits()) return await stepBack(CIRCUIT_STEP_BACK_MS)
+    const leave = places.take(event.app_id)
+    if (leave === null) return await stepBack(STEP_BACK_MS)
     try {
       await send(event, round)
     } finally {
@@ -205,15 +221,17 @@ export function createWebhooks(deps: WebhooksDeps): Webhooks {
       newId(now.getTime()).replaceAll('-', ''),
     )
     try {
-      const answer = await callOutside({
-        method: 'POST',
-        url: event.url,
-        headers: request.headers,
-        body: request.body,
-        timeoutMs: request.timeoutMs,
-        allowPrivate: allowsPrivate(app.environment),
+      const { answer, head } = await circuitOf(event).run(async () => {
+        const answer = await callOutside({
+          method: 'POST',
+          url: event.url,
+          headers: request.headers,
+          body: request.body,
+          timeoutMs: request.timeoutMs,
+          allowPrivate: allowsPrivate(app.environment),
+        })
+        return { answer, head: await readHead(answer, HEAD_BYTES) }
       })
-      const head = await readHead(answer, HEAD_BYTES)
       const isAccepted = request.isAccepted(answer.status, head)
       // Text columns hold no NUL.
       const kept = head.replaceAll('\u0000', '').slice(0, HEAD_KEPT)
