@@ -6,6 +6,7 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#src/clock.ts'
+import { Refusal } from '#src/errors.ts'
 import { newId } from '#src/ids.ts'
 import type { Log } from '#src/log.ts'
 import type { Audience } from './audience.ts'
@@ -106,17 +107,19 @@ export function createWatchdog(deps: WatchdogDeps) {
     )
   }
 
-  async function tellDirectly(problem: string): Promise<void> {
+  async function tellDirectly(error: unknown): Promise<void> {
     const { zh, en, severity } = rules['database-unreachable']
     const at = clock.now().toISOString()
-    log.fatal({ problem }, 'the database does not answer')
+    // Of a refusal its code; other texts may carry addresses.
+    const code = error instanceof Refusal ? error.code : 'internal'
+    log.fatal({ err: error }, 'the platform cannot look after itself')
     await speak(audience, {
       severity,
       rule: 'database-unreachable',
       title: { zh, en },
       detail: {
-        zh: `截至 ${at}，数据库连续两分钟没有应答，服务不可用。`,
-        en: `At ${at} the database had not answered for two minutes; nothing works.`,
+        zh: `截至 ${at}，平台连续两次无法自查（${code}），多为数据库没有应答，服务可能不可用。`,
+        en: `At ${at} the platform could not look after itself twice in a row (${code}), mostly because the database does not answer.`,
       },
     })
   }
@@ -145,7 +148,7 @@ export function createWatchdog(deps: WatchdogDeps) {
       failures += 1
       log.error({ err: error, failures }, 'the platform could not look after itself')
       if (failures !== failuresTold || !(await take())) return
-      await tellDirectly(error instanceof Error ? error.message : String(error))
+      await tellDirectly(error)
     },
 
     /** A word over every channel, so that its way is known before it is needed. */
