@@ -258,8 +258,8 @@ export const settings = {
   YINXIN_DATABASE_URL: {
     schema: postgresUrl,
     secret: true,
-    zh: '外部 PostgreSQL（15 或更新）中服务登录名的地址；不设置则启动内置 PostgreSQL。',
-    en: "An outside PostgreSQL (15 or newer), as the server's login; unset starts the embedded one.",
+    zh: '外部 PostgreSQL（15 或更新）中服务登录名的地址，可列出多个主机（a:5432,b:5432），平台跟随其中可写的一个；不设置则启动内置 PostgreSQL。',
+    en: "An outside PostgreSQL (15 or newer), as the server's login; it may name several hosts (`a:5432,b:5432`), of which the one that takes writes is followed. Unset starts the embedded one.",
   },
   YINXIN_DATABASE_OWNER_URL: {
     schema: postgresUrl,

@@ -1,5 +1,6 @@
 /** What an outside PostgreSQL lacks of what the embedded one gives: copies in both sites, an archive without holes. */
 import pg from 'pg'
+import { followPrimaries } from './primary-finder.ts'
 
 export interface Finding {
   database: 'main' | 'keys'
@@ -33,8 +34,23 @@ export interface OutsideCheck {
 const VERSION_MIN = 150_000
 const ARCHIVE_IDLE_MIN = 15
 
-/** Asks the server itself; the owner's login needs the role pg_monitor to see replication. */
-export async function checkOutside(urls: { ownerUrl: string; keysOwnerUrl: string }): Promise<OutsideCheck> {
+/** Asks the server itself, of several hosts the primary; the owner's login needs the role pg_monitor to see replication. */
+export async function checkOutside({
+  ownerUrl,
+  keysOwnerUrl,
+}: {
+  ownerUrl: string
+  keysOwnerUrl: string
+}): Promise<OutsideCheck> {
+  const finder = await followPrimaries({ url: ownerUrl, ownerUrl, keysUrl: keysOwnerUrl, keysOwnerUrl })
+  try {
+    return await checkPrimaries(finder.urls())
+  } finally {
+    finder.stop()
+  }
+}
+
+async function checkPrimaries(urls: { ownerUrl: string; keysOwnerUrl: string }): Promise<OutsideCheck> {
   const findings: Finding[] = []
   const databases: OutsideCheck['databases'] = []
   for (const [database, url] of [
