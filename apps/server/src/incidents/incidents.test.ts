@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type MonitoringStage, openMonitoringStage } from '../monitoring/monitoring-stage.ts'
+import { type MonitoringStage, openMonitoringStage } from '../../../../testing/monitoring-stage.ts'
 import { newId } from '../ids.ts'
 import { createIncidentCommands } from './incidents.ts'
 

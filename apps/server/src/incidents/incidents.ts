@@ -22,6 +22,7 @@ import { measureImpact } from './impact.ts'
 import { writePostMortem } from './post-mortem.ts'
 import type { IncidentRow, IncidentTables, NoteKind, NoteRow } from './tables.ts'
 
+export { incidentPromises } from './promises.ts'
 export { createIncidentCommands } from './commands.ts'
 export { createDiagnosis, createProblemMemory, type Diagnosis } from './diagnosis.ts'
 export type { IncidentRow, NoteRow as IncidentNote } from './tables.ts'

@@ -4,7 +4,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readMail } from '../../../../testing/fakes/mail.ts'
 import { dingtalkSignature } from './dingtalk.ts'
 import { createMonitoringCommands, nextDigest } from './monitoring.ts'
-import { type MonitoringStage, openMonitoringStage, webhookSecret } from './monitoring-stage.ts'
+import {
+  type MonitoringStage,
+  openMonitoringStage,
+  webhookSecret,
+} from '../../../../testing/monitoring-stage.ts'
 
 let stage: MonitoringStage
 

@@ -4,19 +4,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SlaService, slaServices } from '@yinxin/sla'
 import { sql } from 'kysely'
-import { type FakeDingtalk, startFakeDingtalk } from '../../../../testing/fakes/dingtalk.ts'
-import { type FakeMailServer, startFakeMailServer } from '../../../../testing/fakes/mail.ts'
-import { type FakeSmsGateway, startFakeSmsGateway } from '../../../../testing/fakes/sms.ts'
-import { startWebhookSink, type WebhookSink } from '../../../../testing/fakes/webhook-sink.ts'
-import { openPeople, type People } from '../../../../testing/people.ts'
-import { systemClock } from '../clock.ts'
-import { createIncidents, type Incidents } from '../incidents/incidents.ts'
-import { newId } from '../ids.ts'
-import { createMailCarrier, createSmsCarrier } from '../notifications/notifications.ts'
-import { createMeter } from '../sla/meter.ts'
-import { createSla, type Sla } from '../sla/sla.ts'
-import type { MeasureSources } from './measures.ts'
-import { createMonitoring, createRequestCounters, type Monitoring } from './monitoring.ts'
+import { type FakeDingtalk, startFakeDingtalk } from './fakes/dingtalk.ts'
+import { type FakeMailServer, startFakeMailServer } from './fakes/mail.ts'
+import { type FakeSmsGateway, startFakeSmsGateway } from './fakes/sms.ts'
+import { startWebhookSink, type WebhookSink } from './fakes/webhook-sink.ts'
+import { openPeople, type People } from './people.ts'
+import { systemClock } from '../apps/server/src/clock.ts'
+import { createIncidents, type Incidents } from '../apps/server/src/incidents/incidents.ts'
+import { newId } from '../apps/server/src/ids.ts'
+import { createMailCarrier, createSmsCarrier } from '../apps/server/src/notifications/notifications.ts'
+import { createMeter, createSla, type Sla } from '../apps/server/src/sla/sla.ts'
+import type { MeasureSources } from '../apps/server/src/monitoring/measures.ts'
+import {
+  createMonitoring,
+  createRequestCounters,
+  type Monitoring,
+} from '../apps/server/src/monitoring/monitoring.ts'
 
 export interface MonitoringStage {
   house: People
