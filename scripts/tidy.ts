@@ -14,6 +14,7 @@ export const ROOM_ORDER = [
   'timestamps',
   'audit',
   'operators',
+  'promises',
   'evidence',
   'notifications',
   'accounts',

@@ -17,14 +17,14 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { type Db, type DbCopy, openDb } from './db/db.ts'
 import type { FollowingUrls } from './db/databases.ts'
-import { createCustody } from './custody/custody.ts'
+import { createCustody, custodyPromises } from './custody/custody.ts'
 import { addCustodyRoutes } from './custody/routes.ts'
 import { writeDurably } from './db/durable-file.ts'
-import { createDestruction, type DestructionStep } from './destruction/destruction.ts'
+import { createDestruction, destructionPromises, type DestructionStep } from './destruction/destruction.ts'
 import { addDestructionRoutes } from './destruction/routes.ts'
 import { createDocuments } from './documents/documents.ts'
 import { addDocumentRoutes } from './documents/routes.ts'
-import { createEvidence, type PublishedHeads } from './evidence/evidence.ts'
+import { createEvidence, evidencePromises, type PublishedHeads } from './evidence/evidence.ts'
 import { addLogRoutes } from './evidence/routes.ts'
 import { createFasc } from './fasc/fasc.ts'
 import { addFascRoutes } from './fasc/routes.ts'
@@ -35,7 +35,12 @@ import { createIdentityBureau, guardProvider } from './identity/bureau.ts'
 import { createIdentity } from './identity/identity.ts'
 import { addIdentityRoutes } from './identity/routes.ts'
 import { createIdentitySimulator } from './identity/simulator.ts'
-import { createDiagnosis, createIncidents, createProblemMemory } from './incidents/incidents.ts'
+import {
+  createDiagnosis,
+  createIncidents,
+  createProblemMemory,
+  incidentPromises,
+} from './incidents/incidents.ts'
 import { addIncidentRoutes } from './incidents/routes.ts'
 import { createJobs } from './jobs/jobs.ts'
 import { createKms, openKeyDriver } from './kms/kms.ts'
@@ -53,9 +58,16 @@ import {
 import { addOutboxRoute } from './notifications/routes.ts'
 import { createOperators } from './operators/operators.ts'
 import { createOutbox } from './outbox/outbox.ts'
-import { createImported, createPortability, importedObjects } from './portability/portability.ts'
+import {
+  createImported,
+  createPortability,
+  importedObjects,
+  portabilityPromises,
+} from './portability/portability.ts'
 import { addImportRoutes } from './portability/import-routes.ts'
 import { addPortabilityRoutes } from './portability/routes.ts'
+import { createPromises } from './promises/promises.ts'
+import { addPromiseRoutes } from './promises/routes.ts'
 import { addSealRoutes } from './seals/routes.ts'
 import { createSealFont, createSeals } from './seals/seals.ts'
 import { addCeremonyRoutes } from './sign-tasks/ceremony-routes.ts'
@@ -66,7 +78,7 @@ import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashPoint, createSigning } from './signing/signing.ts'
 import { measureEdge } from './sla/edge-routes.ts'
 import { addSlaRoutes } from './sla/routes.ts'
-import { createMeter, createSla, watchCertificates, watchSigning } from './sla/sla.ts'
+import { createMeter, createSla, slaPromises, watchCertificates, watchSigning } from './sla/sla.ts'
 import {
   createBucketNotes,
   createFolderNotes,
@@ -489,6 +501,18 @@ export async function createApp({
     openLink: (token) => signTasks.ceremonies.cover(token),
   })
 
+  // Every clause of the agreement, and what each room measured of it.
+  const promises = await createPromises({ clock, log, kms, environment })
+  for (const report of [
+    ...custodyPromises({ custody, dbCopies, clock }),
+    ...destructionPromises({ db, clock }),
+    ...portabilityPromises({ db, clock }),
+    ...evidencePromises({ db, clock, evidence }),
+    ...slaPromises({ sla, clock }),
+    ...incidentPromises({ db, clock, monitoring, incidents }),
+  ])
+    promises.report(report)
+
   // The outside: HTTP, and each room's routes.
   const http = await createHttp({
     baseUrl: config.baseUrl,
@@ -543,6 +567,7 @@ export async function createApp({
   addSlaRoutes({ http, sla })
   addMonitoringRoutes({ http, monitoring, metricsToken: config.metricsToken })
   addIncidentRoutes({ http, incidents, diagnose, problems })
+  addPromiseRoutes({ http, promises })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
   for (const [name, room] of Object.entries({ http, accounts, identity, notifications })) {
@@ -578,6 +603,7 @@ export async function createApp({
     sla,
     monitoring,
     incidents,
+    promises,
     operators,
     environment,
     http,

@@ -481,6 +481,30 @@ export interface SlaMinute {
   maintenance: SlaMaintenance[]
 }
 
+/** Every clause of the agreement with what was measured; the note signs the SHA-256 of `statement` as canonical JSON. */
+export interface SignedPromises {
+  statement: {
+    format: 'yinxin.promises/1'
+    madeAt: string
+    environment: { mode: string; developmentCa: boolean; simulators: string[] }
+    rows: {
+      /** `3.8/signing`: the clause, and what of it. */
+      key: string
+      clause: string
+      title: { zh: string; en: string }
+      promised: { zh: string; en: string }
+      /** `stale` and `unmeasured` are neither kept nor broken. */
+      state: 'met' | 'missed' | 'stale' | 'unmeasured'
+      measured: { zh: string; en: string }
+      how: { zh: string; en: string }
+      measuredAt: string | null
+      staleAfterMinutes: number | null
+      evidence: string | null
+    }[]
+  }
+  note: string
+}
+
 /** An incident as the status page tells of it. */
 export interface PublicIncident {
   number: number

@@ -22,6 +22,7 @@ import { createReports, type PublishedReport, readPublished } from './reports.ts
 import { createSampling } from './sampling.ts'
 import { insertPdf, pdfOf, type StoredReport } from './store.ts'
 
+export { custodyPromises } from './promises.ts'
 export type { Copies, DatabaseCopy, PlaceCopies, SiteCopies } from './copies.ts'
 export { createCustodyCommands, type DurabilityAnswer } from './commands.ts'
 export type { Concern } from './concerns.ts'

@@ -46,6 +46,7 @@ import {
 import { createTransitions } from './transitions.ts'
 import { createVerifying } from './verifying.ts'
 
+export { destructionPromises } from './promises.ts'
 export { createDestructionCommands } from './operator.ts'
 export type { LaterRoom } from './shredding.ts'
 export { DESTRUCTION_STEPS, type DestructionStep } from './steps.ts'

@@ -30,6 +30,7 @@ import { type ContentKeys, openOpenings, sealOpenings } from './openings.ts'
 import { createLogPages } from './log-pages.ts'
 import { latestCheckpoint, leafIndexes } from './log-store.ts'
 
+export { evidencePromises } from './promises.ts'
 export type { BundleRequest } from './bundle.ts'
 export { expectAppend } from './chain-store.ts'
 export type { PublishedHeads } from './continuity.ts'

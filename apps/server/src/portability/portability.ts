@@ -40,6 +40,7 @@ import {
 import type { BucketPlace, Counts, ExportStatus } from './tables.ts'
 import { ExportEnded, ExportMoved } from './writer.ts'
 
+export { portabilityPromises } from './promises.ts'
 export { createImported, type Imported, importedObjects } from './imported.ts'
 export { createPortabilityCommands } from './operator.ts'
 

@@ -27,6 +27,7 @@ import { createPublisher } from './publish.ts'
 import { createRevisions, type RevisionHead, type RevisionVerdict } from './revisions.ts'
 import { type Basis, createSlaStore, type SlaStoreDeps } from './store.ts'
 
+export { slaPromises } from './promises.ts'
 export { createSlaCommands } from './commands.ts'
 export { refuse as refuseSla } from './errors.ts'
 export { monthOf as monthNameOf, SLA_ZONE } from './figures.ts'

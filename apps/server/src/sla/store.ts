@@ -100,6 +100,31 @@ export function createSlaStore({
       return rows[0]?.first ?? null
     },
 
+    /** The last minute that a process reported on; null before. */
+    async lastMinute(): Promise<number | null> {
+      const { rows } = await db.ask((tx) =>
+        sql<{ last: number | null }>`
+          select max(to_minute) - 1 as last from (select to_minute from sla_flush where not rejected
+            order by from_minute desc limit 100) as newest`.execute(tx),
+      )
+      return rows[0]?.last ?? null
+    },
+
+    /** Requests of each user in a range and how many failed; the worst share first. */
+    async tenantTotals(service: SlaService, range: MinuteRange) {
+      const { rows } = await db.ask((tx) =>
+        sql<{ valid: number; failed: number }>`
+          select sum(ok + errors + slow + broken)::bigint as valid, sum(errors + slow + broken)::bigint as failed
+          from sla_count
+          where service = ${service} and minute >= ${range.from} and minute < ${range.to} and not rejected
+            and tenant_id <> ${NOBODY}
+          group by tenant_id having sum(ok + errors + slow + broken) > 0
+          order by sum(errors + slow + broken)::numeric / sum(ok + errors + slow + broken) desc,
+            sum(ok + errors + slow + broken)`.execute(tx),
+      )
+      return rows
+    },
+
     async traffic(service: SlaService, range: MinuteRange, basis: Basis): Promise<Map<number, Tally>> {
       const { rows } = await db.ask((tx) =>
         sql<{ minute: number; valid: number; ok: number }>`
