@@ -70,8 +70,7 @@ describe('damage under a running server', () => {
       for (; !isOver; written += 1) await victim.write(5_000)
       return written
     })()
-    for (const name of ['a', 'b', 'c'])
-      await rm(join(place(), 'storage/primary', name), { recursive: true, force: true })
+    for (const name of ['a', 'b', 'c']) await deleted(join(place(), 'storage/primary', name))
     expect(await victim.question()).toEqual({ lost: [], undead: [] })
     await victim.scrub()
     await victim.repair()
@@ -81,11 +80,14 @@ describe('damage under a running server', () => {
     expect(await victim.scrub()).toMatchObject({ clean: true, waiting: { repairs: 0, removals: 0 } })
     expect(await victim.fsck()).toMatchObject({ clean: true, findings: [] })
     // Without the other site now: what was rebuilt is enough by itself.
-    for (const name of ['a', 'b', 'c'])
-      await rm(join(place(), 'storage/recovery', name), { recursive: true, force: true })
+    for (const name of ['a', 'b', 'c']) await deleted(join(place(), 'storage/recovery', name))
     expect(await victim.question()).toEqual({ lost: [], undead: [] })
   }, 120_000)
 })
+
+/** Whoever writes meanwhile may put a file into a folder that was just emptied. */
+const deleted = (folder: string) =>
+  rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
 
 async function anyFile(folder: string): Promise<string> {
   const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((one) =>
