@@ -79,7 +79,7 @@ export function readArguments<T extends ParseArgsOptionsConfig>(
   try {
     parsed = parseArgs<typeof config>(config)
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    throw new UsageError(wrongOption(error, lang))
   }
   const values = parsed.values as ReturnType<typeof parseArgs<{ options: T }>>['values']
   const asked = (parsed.values as { lang?: string }).lang
@@ -93,6 +93,19 @@ export function readArguments<T extends ParseArgsOptionsConfig>(
   if (extra !== undefined)
     throw new UsageError(lang === 'zh' ? `多余的参数：${extra}` : `unexpected argument: ${extra}`)
   return { values, positionals: given }
+}
+
+/** What Node says of options in English only, in the language asked for. */
+function wrongOption(error: unknown, lang: Lang): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  const name = /'(-[^' ]*)/.exec(message)?.[1]
+  if (name === undefined) return message
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
+    return lang === 'zh' ? `没有选项 ${name}` : `no such option: ${name}`
+  if (message.includes('does not take')) return lang === 'zh' ? `${name} 不带值` : `${name} takes no value`
+  return lang === 'zh'
+    ? `${name} 缺少值；以 - 开头的值写作 ${name}=-…`
+    : `${name} needs a value; one that begins with - is written ${name}=-…`
 }
 
 /** One JSON object on standard output and nothing else. */

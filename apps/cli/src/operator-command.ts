@@ -1,5 +1,12 @@
 /** What the commands of operators share: settings from the environment, and refusals as their own exit code. */
-import { type Config, ConfigError, commandInstallation, OperatorRefusal, readConfig } from '@yinxin/server'
+import {
+  type Config,
+  ConfigError,
+  commandInstallation,
+  OperatorRefusal,
+  Refusal,
+  readConfig,
+} from '@yinxin/server'
 import { type Lang, Unreadable } from './command.ts'
 
 /** The settings of `yinxin up`, quieter. @throws Unreadable */
@@ -19,6 +26,7 @@ export async function operating<T>(lang: Lang, work: () => Promise<T>): Promise<
     if (error instanceof Unreadable) throw error
     if (error instanceof OperatorRefusal)
       throw new Unreadable(error.code ?? 'failed', lang === 'zh' ? error.zh : error.message)
+    if (error instanceof Refusal) throw new Unreadable(error.code, lang === 'zh' ? error.zh : error.en)
     const told = error instanceof Error ? error.message : String(error)
     throw new Unreadable('failed', lang === 'zh' ? `无法执行：${told}` : told)
   }

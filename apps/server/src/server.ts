@@ -29,6 +29,7 @@ import { settleLog } from './restored-log.ts'
 import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
+export { Refusal } from './errors.ts'
 export { OperatorRefusal } from './operator-door.ts'
 export type { BackupStatus, DatabaseStatus } from './database-commands.ts'
 export type { DrillReport } from './drill.ts'

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#src/clock.ts'
-import { type Cluster, type ClusterOptions, PromotionRefused, startCluster } from './cluster.ts'
+import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts'
 import { type CopyCounts, planClusters } from './copies.ts'
 import { hereOnly, openDb } from './db.ts'
 import { readLease, writeLease } from './lease.ts'
@@ -191,7 +191,9 @@ describe('a cluster with copies', () => {
       // One copy of the other site is enough.
       await write(db, randomUUID())
       await expect(cluster.promote({ to: 'main-r1', reason: 'test' })).rejects.toThrow(/is behind main-[pr]2/)
-      await expect(cluster.promote({ to: 'main-x', reason: 'test' })).rejects.toBeInstanceOf(PromotionRefused)
+      await expect(cluster.promote({ to: 'main-x', reason: 'test' })).rejects.toMatchObject({
+        code: 'promotion_no_such_copy',
+      })
       expect(cluster.primaryName()).toBe('main-p1')
       process.kill(cluster.primary().pid() as number, 'SIGKILL')
       const { to } = await cluster.promote({ reason: 'test' })

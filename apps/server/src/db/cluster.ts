@@ -13,7 +13,7 @@ import { promoteCopy, type PromoteOptions, type Promotion } from './promotion.ts
 import { asking } from './standby.ts'
 
 export type { ClusterOptions, SyncPolicy } from './cluster-members.ts'
-export { type PromoteOptions, type Promotion, PromotionRefused } from './promotion.ts'
+export type { PromoteOptions, Promotion } from './promotion.ts'
 
 export interface Cluster {
   readonly cluster: ClusterName

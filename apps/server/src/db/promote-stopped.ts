@@ -4,9 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '#src/clock.ts'
 import { holdsCluster, positionOf } from './cluster-questions.ts'
 import type { ClusterPlan, CopyPlan } from './copies.ts'
+import { refuse } from './errors.ts'
 import { readLease, writeLease } from './lease.ts'
 import { startPostgres } from './postgres.ts'
-import { type Candidate, mostAdvanced, PromotionRefused } from './promotion.ts'
+import { type Candidate, mostAdvanced } from './promotion.ts'
 import { asking, holdsStandby } from './standby.ts'
 
 export interface StoppedPromotion {
@@ -29,7 +30,7 @@ export async function promoteStopped(
   { to, acceptLoss = false, clock, binDir }: StoppedPromotionOptions,
 ): Promise<StoppedPromotion> {
   const lease = await readLease(plan.leaseFolders, plan.cluster)
-  if (lease === undefined) throw new PromotionRefused('this installation has no lease: it was never started')
+  if (lease === undefined) throw refuse('promotion_never_started')
   const primary = plan.copies.find(({ name }) => name === lease.primary)
   const others = plan.copies.filter((copy) => copy !== primary)
   const positions: Candidate[] = []

@@ -5,6 +5,7 @@ import { type ClusterOptions, isElsewhere, type Members, othersOf } from './clus
 import type { CommitConfirmation } from './commit-confirmation.ts'
 import type { ClusterName, CopyPlan } from './copies.ts'
 import type { CopyKeeper } from './copy-keeper.ts'
+import { refuse } from './errors.ts'
 import { writeLease } from './lease.ts'
 import { startPrimary } from './primary-start.ts'
 import { asking } from './standby.ts'
@@ -28,11 +29,6 @@ export interface PromoteOptions {
   reason: string
 }
 
-/** Why a promotion is not done; nothing was changed. */
-export class PromotionRefused extends Error {
-  override readonly name = 'PromotionRefused'
-}
-
 export interface Candidate {
   copy: CopyPlan
   lsn: string
@@ -45,7 +41,7 @@ export async function promoteCopy(
   { confirmation, keeper }: { confirmation: CommitConfirmation; keeper: CopyKeeper },
   { to, acceptLoss = false, reason }: PromoteOptions,
 ): Promise<Promotion> {
-  if (members.promoting) throw new PromotionRefused('a promotion is under way already')
+  if (members.promoting) throw refuse('promotion_under_way')
   const begunMs = performance.now()
   const { plan } = members
   members.promoting = true
@@ -121,11 +117,11 @@ async function choose(members: Members, to: string | undefined, acceptLoss: bool
   const others = othersOf(members)
   const wanted = to === undefined ? undefined : plan.copies.find(({ name }) => name === to)
   if (to !== undefined && (wanted === undefined || wanted === primaryCopy)) {
-    throw new PromotionRefused(
-      wanted
-        ? `${to} is the primary already`
-        : `there is no copy ${to}; there are ${others.map(({ name }) => name).join(', ')}`,
-    )
+    if (wanted) throw refuse('promotion_is_primary', { copy: to })
+    throw refuse('promotion_no_such_copy', {
+      copy: to,
+      copies: others.map(({ name }) => name).join(', '),
+    })
   }
   const asked = await Promise.all(
     others.map(async (copy) => {
@@ -160,16 +156,14 @@ export function mostAdvanced({
   acceptLoss: boolean
 }): Candidate {
   if (silent.length > 0 && !acceptLoss) {
-    throw new PromotionRefused(
-      `${silent.map(({ name }) => name).join(', ')} cannot be asked and may alone hold confirmed commits; bring it back, or accept the loss expressly`,
-    )
+    throw refuse('promotion_copies_silent', { copies: silent.map(({ name }) => name).join(', ') })
   }
   const [best] = candidates.toSorted((a, b) => (b.bytes > a.bytes ? 1 : b.bytes < a.bytes ? -1 : 0))
-  if (best === undefined) throw new PromotionRefused('no standby answers')
+  if (best === undefined) throw refuse('promotion_no_standby')
   const chosen = to === undefined ? best : candidates.find(({ copy }) => copy.name === to)
-  if (chosen === undefined) throw new PromotionRefused(`${to} does not answer`)
+  if (chosen === undefined) throw refuse('promotion_copy_silent', { copy: to ?? '' })
   if (chosen.bytes < best.bytes && !acceptLoss) {
-    throw new PromotionRefused(`${chosen.copy.name} is behind ${best.copy.name}; promote that one`)
+    throw refuse('promotion_behind', { copy: chosen.copy.name, best: best.copy.name })
   }
   return chosen
 }

@@ -107,12 +107,12 @@ describe('backups and the log archive', () => {
     await pause()
     await archive.tick()
     expect((await restored('quiet', quiet)).acts).toEqual([1, 2, 3, 4, 5])
-    await expect(restored('later', new Date(Date.now() + 3_600_000))).rejects.toThrow(
-      /archive of the main database ends at/,
-    )
-    await expect(restored('before', new Date(0))).rejects.toThrow(
-      /no backup of the main database from before/,
-    )
+    await expect(restored('later', new Date(Date.now() + 3_600_000))).rejects.toMatchObject({
+      code: 'restore_beyond_archive',
+      zh: expect.stringContaining('归档止于'),
+      en: expect.stringContaining('archive of the main database ends at'),
+    })
+    await expect(restored('before', new Date(0))).rejects.toMatchObject({ code: 'restore_no_backup' })
   })
 
   it('survive the damage of either site: what is bad in one comes from the other, and is named', async () => {
@@ -165,7 +165,7 @@ describe('backups and the log archive', () => {
     for (const { folder } of folders) await rm(join(walFolder(folder), gone))
     const states = await archiveStates(folders)
     expect(states.map(({ missing }) => missing.length)).toEqual([1, 1])
-    await expect(restored('holed')).rejects.toThrow(/has holes/)
+    await expect(restored('holed')).rejects.toMatchObject({ code: 'restore_log_holes' })
   })
 
   it('keep what the retention needs and remove the rest with its log', async () => {

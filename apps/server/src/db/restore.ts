@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { listBackups, type StoredBackup, unpackBackup } from './backups.ts'
 import type { ClusterName } from './copies.ts'
+import { refuse } from './errors.ts'
 import { type ManagedPostgres, startPostgres } from './postgres.ts'
 import { findPlace } from './postgres-place.ts'
 import { asking } from './standby.ts'
@@ -20,11 +21,6 @@ import {
 } from './wal-archive.ts'
 
 const run = promisify(execFile)
-
-/** Why nothing was restored; the message says what would help. */
-export class RestoreRefused extends Error {
-  override readonly name = 'RestoreRefused'
-}
 
 export interface RestoreOptions {
   cluster: ClusterName
@@ -61,23 +57,21 @@ export async function restoreCluster(options: RestoreOptions): Promise<RestoreRe
     (mark) => mark ?? [],
   )
   const mark = marks.toSorted((a, b) => b.archivedAt.localeCompare(a.archivedAt))[0]
-  if (mark === undefined) throw new RestoreRefused(`there is no log archive of the ${cluster} database`)
+  if (mark === undefined) throw refuse('restore_no_archive', { cluster })
   if (at !== undefined && at.toISOString() > mark.archivedAt) {
-    throw new RestoreRefused(`the archive of the ${cluster} database ends at ${mark.archivedAt}`)
+    throw refuse('restore_beyond_archive', { cluster, end: mark.archivedAt })
   }
   const moment = at?.toISOString() ?? mark.archivedAt
   const backups = (await listBackups(archives))
     .filter(({ manifest }) => manifest.endedAt <= moment)
     .toSorted((a, b) => b.manifest.endedAt.localeCompare(a.manifest.endedAt))
   const newest = backups[0]
-  if (newest === undefined)
-    throw new RestoreRefused(`there is no backup of the ${cluster} database from before ${moment}`)
+  if (newest === undefined) throw refuse('restore_no_backup', { cluster, moment })
 
   // 2. The files, from the first site whose copy of that backup is whole.
   const place = await findPlace(home)
   const data = join(place.folder, 'data')
-  if ((await readdir(data).catch(() => [])).length > 0)
-    throw new RestoreRefused(`${home} holds a database already`)
+  if ((await readdir(data).catch(() => [])).length > 0) throw refuse('restore_target_taken', { folder: home })
   let used: StoredBackup | undefined
   const problems: unknown[] = []
   for (const backup of backups.filter(({ manifest }) => manifest.id === newest.manifest.id)) {
@@ -146,7 +140,7 @@ async function gatherWal(
   )
   const all = new Set(sites.flatMap(({ names }) => [...names]))
   const missing = missingSegments(all, startWal, last)
-  if (missing.length > 0) throw new RestoreRefused(`the log archive has holes: ${missing.join(', ')}`)
+  if (missing.length > 0) throw refuse('restore_log_holes', { segments: missing.join(', ') })
   let segments = 0
   for (const name of [...all].toSorted()) {
     const isHistory = name.endsWith('.history')
