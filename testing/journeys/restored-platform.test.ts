@@ -9,14 +9,15 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { decodeEntryBundle, openCheckpoint, verifyBundle, verifyConsistency } from '@yinxin/evidence'
 import { parsePem } from '@yinxin/pki'
+import type { DestructionOverview } from '@yinxin/sdk/wire'
 import { drawSampleContract, removeInstallation, restoreInstallation } from '@yinxin/server'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { afterEach, expect, it } from 'vitest'
 import { type Config, readConfig } from '../../apps/server/src/config.ts'
 import { createLogCommands } from '../../apps/server/src/evidence/evidence.ts'
 import { createLog } from '../../apps/server/src/log.ts'
-import { type Server, startServer } from '../../apps/server/src/server.ts'
-import { createStorageCommands, type FsckReport } from '../../apps/server/src/storage/storage.ts'
+import { commandInstallation, type Server, startServer } from '../../apps/server/src/server.ts'
+import type { FsckReport } from '../../apps/server/src/storage/storage.ts'
 import { openStage, type Stage, type StageCompany } from '../stage.ts'
 
 const cleanUps: (() => Promise<unknown>)[] = []
@@ -35,7 +36,13 @@ async function up(config: Config): Promise<{ server: Server; stage: Stage }> {
   return { server, stage: await openStage({ at: server.url }) }
 }
 
-async function signed(stage: Stage, corp: StageCompany, number: number): Promise<string> {
+interface Signed {
+  id: string
+  /** The session and the login of the person who signed. */
+  who: { token: string; login: string }
+}
+
+async function signed(stage: Stage, corp: StageCompany, number: number): Promise<Signed> {
   const pdf = await drawSampleContract({
     corpName: corp.name,
     personName: '张三',
@@ -51,7 +58,72 @@ async function signed(stage: Stage, corp: StageCompany, number: number): Promise
   const visitor = await stage.visit(await stage.link(corp.token, task, 'person'), mobile, '张三')
   expect((await stage.sign(visitor, mobile)).status).toBe(200)
   await stage.until(corp.token, task.id, (one) => one.status === 'finished', 60_000)
-  return task.id
+  return { id: task.id, who: { token: visitor.token, login: mobile } }
+}
+
+/** A party destroys its own access, by its own request and to the certificate. */
+async function destroyAccess(
+  server: Server,
+  stage: Stage,
+  taskId: string,
+  { token, login }: Signed['who'],
+): Promise<DestructionOverview['requests'][number]> {
+  const path = `/api/v1/sign-tasks/${taskId}/destruction`
+  // Codes are paced: one a minute.
+  offsetMs += 61_000
+  const code = await stage.codeBy(login, () => stage.ok('POST', `${path}/code`, { token }))
+  await stage.ok('POST', path, { token, body: { basis: 'own', code } })
+  for (let i = 0; i < 60; i++) {
+    await server.app.destruction.advanceAll()
+    const { requests } = await stage.ok<DestructionOverview>('GET', path, { token })
+    const [newest] = requests
+    if (newest?.state === 'DESTROYED_PROVISIONAL') return newest
+    // A copy of the keys may be behind for a moment.
+    if (newest?.problem) offsetMs += 61_000
+    await wait(100)
+  }
+  throw new Error('the destruction did not come to its certificate')
+}
+
+/** What stands in clear of a contract, and what is on record of its end. */
+async function wordsOf(server: Server, taskId: string) {
+  const of = async <T>(query: RawBuilder<T>) => (await server.app.db.work((tx) => query.execute(tx))).rows
+  const [task] = await of(
+    sql<{ title: string; initiator_name: string; destroyed_at: Date | null }>`
+      select title, initiator_name, destroyed_at from sign_task where id = ${taskId}`,
+  )
+  const actors = await of(
+    sql<{ name: string; mobile: string | null }>`
+      select name, mobile from task_actor where task_id = ${taskId}`,
+  )
+  const files = await of(
+    sql<{ name: string }>`
+      select f.name from file f join task_document d on d.file_id = f.id where d.task_id = ${taskId}`,
+  )
+  const records = await of(
+    sql<{ data: Record<string, unknown> }>`
+      select data from audit_record where subject_id = ${taskId} and action = 'destruction.repeated'`,
+  )
+  const events = await of(
+    sql<{ entry: string }>`select entry from task_event where task_id = ${taskId} order by seq`,
+  )
+  const ended = await of(
+    sql<{ n: number }>`
+      select count(*)::int as n from task_party where task_id = ${taskId} and access_destroyed_at is not null`,
+  )
+  const words = [
+    task?.title,
+    task?.initiator_name,
+    ...actors.flatMap((one) => [one.name, one.mobile ?? '']),
+    ...files.map((one) => one.name),
+  ].filter((one) => one !== undefined && one !== '')
+  return {
+    words,
+    destroyedAt: task?.destroyed_at ?? null,
+    records: records.map((one) => one.data),
+    events: events.map(({ entry }) => JSON.parse(entry) as { type: string; data: unknown }),
+    endedParties: ended[0]?.n,
+  }
 }
 
 const evidencePath = (taskId: string) => `/api/v1/sign-tasks/${taskId}/evidence`
@@ -78,11 +150,9 @@ async function lyingIn(server: Server, config: Config): Promise<Set<string>> {
   return found
 }
 
-const fsck = (server: Server): Promise<FsckReport> =>
-  createStorageCommands({ storage: server.app.storage as never, clock }).fsck(
-    {},
-    { report: () => undefined, signal: new AbortController().signal },
-  )
+/** The operator's command, through the door of the running server. */
+const fsck = async (config: Config) =>
+  (await commandInstallation(config, 'fsck', {}, () => undefined, new AbortController().signal)) as FsckReport
 
 interface Generations {
   generations: {
@@ -110,22 +180,26 @@ it('a restored database forks no log, loses no newer object and brings nothing b
   const first = await up(config)
   const corp = await first.stage.company('示例科技有限公司')
   const trust = parsePem(Buffer.from(await first.stage.download('/ca/root.pem')).toString('utf8'))
-  const kept = await signed(first.stage, corp, 2201)
-  const doomed = await signed(first.stage, corp, 2202)
+  const { id: kept } = await signed(first.stage, corp, 2201)
+  const { id: doomed, who } = await signed(first.stage, corp, 2202)
+  const { id: halved, who: other } = await signed(first.stage, corp, 2204)
   const oldPackage = await first.stage.download(evidencePath(kept), corp.token)
   for (const cluster of ['main', 'keys'] as const) await first.server.databases?.backup(cluster)
   await wait(50)
   const moment = new Date()
   await wait(50)
 
-  // After the moment: one more contract with its package, and one destroyed by everybody.
-  const later = await signed(first.stage, corp, 2203)
+  // After the moment: one more contract with its package, one destroyed by everybody, one by a single party.
+  const { id: later } = await signed(first.stage, corp, 2203)
   const lostPackage = await first.stage.download(evidencePath(later), corp.token)
   const laterObjects = await objectsOf(first.server, later)
   const doomedObjects = await objectsOf(first.server, doomed)
-  await first.server.app.kms.destroyScopeKey(doomed)
-  await first.server.app.storage.destroy(undefined, doomedObjects.slice(1), 'as the agreement says')
-  await first.server.app.storage.removeDue({ hasten: true })
+  expect((await destroyAccess(first.server, first.stage, doomed, who)).extent).toBe('access')
+  const admin = { token: corp.token, login: corp.admin.login }
+  const destroyed = await destroyAccess(first.server, first.stage, doomed, admin)
+  expect(destroyed.extent).toBe('contract')
+  await destroyAccess(first.server, first.stage, halved, other)
+  expect((await wordsOf(first.server, doomed)).words).toEqual([])
   const published = openCheckpoint((await first.server.app.evidence.checkpoint()) ?? '', [
     first.server.app.evidence.log.vkey,
   ]).checkpoint
@@ -198,25 +272,56 @@ it('a restored database forks no log, loses no newer object and brings nothing b
     true,
   )
 
-  // 4. fsck: what the keys know as destroyed is destroyed, and what is newer than the database is kept.
+  // 4. What was destroyed is back in clear and has its objects on record; nothing of it opens.
+  const back = await wordsOf(second.server, doomed)
+  expect(back.words).toContain('张三')
+  expect([back.destroyedAt, back.endedParties]).toEqual([null, 0])
+  expect((await wordsOf(second.server, halved)).endedParties).toBe(0)
+  // fsck: what the keys know as destroyed is destroyed, objects and words, and what is newer is kept.
   await wait(10)
-  const report = await fsck(second.server)
+  const report = await fsck(restoredConfig)
   expect(report.findings.filter(({ severity }) => severity !== 'warning')).toEqual([])
   expect(report.findings).toContainEqual(
     expect.objectContaining({ class: 'c_destroyed_but_there', subjectId: doomed, severity: 'warning' }),
   )
+  expect(report.destroyedAgain).toEqual({ contracts: 1, accesses: 1, held: [], failed: [] })
   for (const id of doomedObjects)
     await expect(second.server.app.storage.read(id, { partyId: 'any' })).rejects.toMatchObject({
       code: 'object_destroyed',
     })
+  const gone = await wordsOf(second.server, doomed)
+  expect([gone.words, gone.endedParties]).toEqual([[], 2])
+  expect(gone.destroyedAt).not.toBeNull()
+  const [said] = gone.records
+  expect(gone.records).toHaveLength(1)
+  expect(said).toMatchObject({
+    extent: 'contract',
+    repeated: 'after-restore',
+    certificates: 'not in the restored database',
+  })
+  // The receipt is that of the first destruction, from the keys.
+  expect(new Date(String(said?.destroyedAt)).getTime()).toBeLessThanOrEqual(
+    new Date(destroyed.shreddedAt ?? 0).getTime(),
+  )
+  expect(gone.events.at(-1)).toMatchObject({
+    type: 'contract.destroyed',
+    data: { repeated: 'after-restore', destroyedAt: said?.destroyedAt },
+  })
+  const half = await wordsOf(second.server, halved)
+  expect([half.destroyedAt, half.endedParties, half.records.length]).toEqual([null, 1, 1])
+  expect(half.words).toContain('张三')
+  expect((await second.stage.task(corp.token, halved)).status).toBe('finished')
+  // Once and no more.
+  expect((await fsck(restoredConfig)).destroyedAgain).toMatchObject({ contracts: 0, accesses: 0 })
+  expect((await wordsOf(second.server, doomed)).records).toHaveLength(1)
   await second.server.app.storage.removeDue({ hasten: true })
   const lying = await lyingIn(second.server, restoredConfig)
   expect(laterObjects.filter((id) => lying.has(id))).toEqual(laterObjects)
   expect(doomedObjects.filter((id) => lying.has(id))).toEqual([])
 
   // A day later they are told of as orphans, and still kept; the contract from before is whole.
-  offsetMs = 25 * 60 * 60_000
-  const orphaned = await fsck(second.server)
+  offsetMs += 25 * 60 * 60_000
+  const orphaned = await fsck(restoredConfig)
   expect(orphaned.findings.filter(({ severity }) => severity !== 'warning')).toEqual([])
   const orphans = new Set(
     orphaned.findings.filter((one) => one.class === 'b_without_row').map((one) => one.subjectId),
@@ -229,13 +334,17 @@ it('a restored database forks no log, loses no newer object and brings nothing b
   await second.server.stop()
 
   // 5. By the operator's own command it goes on by itself, as yet another generation.
-  offsetMs = 0
+  offsetMs -= 25 * 60 * 60_000
   const again = await restoreInstallation(config, { to: join(folder, 'again'), at: moment })
   const third = await up(readConfig({ ...settings, ...again.environment }))
   const status = await createLogCommands(third.server.app.evidence).status()
   expect(status.fork).toBeNull()
   expect(status.generations.map(({ generation }) => generation)).toEqual([1, 3])
   expect(status.generations[1]?.reason).toMatch(/^restored to /)
+  // Nobody had to ask: what was destroyed did not outlive the start.
+  const atStart = await wordsOf(third.server, doomed)
+  expect([atStart.words, atStart.endedParties, atStart.records.length]).toEqual([[], 2, 1])
+  expect((await wordsOf(third.server, halved)).endedParties).toBe(1)
   const last = await third.stage.download(evidencePath(kept), corp.token)
   expect(verifyBundle(last, { trust, logKeys: [status.vkey] })).toMatchObject({ ok: true, logVerified: true })
 })

@@ -142,9 +142,32 @@ function showFsck(report: FsckReport, lang: Lang): string[] {
         ' ',
       ),
     )
+  const { contracts, accesses, held, failed } = report.destroyedAgain ?? noneAgain
+  if (contracts + accesses > 0)
+    lines.push(
+      say(
+        lang,
+        `恢复前已销毁、现已再次销毁：合同 ${contracts} 份，单方访问 ${accesses} 项`,
+        `destroyed before the restore, and destroyed again now: ${contracts} contract(s), ${accesses} access(es)`,
+      ),
+    )
+  for (const id of held)
+    lines.push(
+      say(
+        lang,
+        `${id}：密钥已销毁，但恢复的数据库中仍有法律保留；解除后才会清除其文字`,
+        `${id}: its key is destroyed, but the restored database has a legal hold on it; its words go when that is released`,
+      ),
+    )
+  for (const id of failed)
+    lines.push(
+      say(lang, `${id}：再次销毁失败，见服务日志`, `${id}: could not be destroyed again, see the log`),
+    )
   lines.push(waitingText(report, lang), verdictText(report.clean, lang))
   return lines
 }
+
+const noneAgain = { contracts: 0, accesses: 0, held: [], failed: [] }
 
 function showScrub(report: ScrubReport, lang: Lang): string[] {
   const lines = report.passes.map(

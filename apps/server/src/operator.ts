@@ -39,7 +39,16 @@ export function operatorCommands(
     ...(backups === undefined ? {} : { backups }),
   })
   const commands: OperatorCommands = {
-    fsck,
+    // Objects that the keys know as destroyed go with the comparison; the words about them follow at once.
+    async fsck(options, call) {
+      const report = await fsck(options, call)
+      const { contracts, accesses, held, failed } = await app.destruction.repeatLost()
+      return {
+        ...report,
+        clean: report.clean && failed.length === 0,
+        destroyedAgain: { contracts: contracts.length, accesses: accesses.length, held, failed },
+      }
+    },
     scrub,
     repair,
     'keys-status': keys.status,

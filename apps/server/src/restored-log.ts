@@ -17,7 +17,11 @@ export async function markRestored(dataDir: string, reachedAt: string): Promise<
  * what was lost. A database that fell back by any other way is told of, and no checkpoint is signed until somebody
  * declares it.
  */
-export async function settleLog(app: Pick<App, 'evidence'>, dataDir: string, log: Log): Promise<void> {
+export async function settleLog(
+  app: Pick<App, 'evidence' | 'destruction'>,
+  dataDir: string,
+  log: Log,
+): Promise<void> {
   const path = join(dataDir, MARK)
   const mark = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
@@ -39,6 +43,14 @@ export async function settleLog(app: Pick<App, 'evidence'>, dataDir: string, log
       'the transparency log goes on as a new generation after a restore',
     )
   }
+  if (mark !== undefined) await repeatDestructions(app, log)
   // Once: a later loss is not the one that was meant.
   if (mark !== undefined) await rename(path, join(dataDir, 'restored.settled.json'))
+}
+
+/** What was destroyed since must not come back; a failure here keeps nobody from starting, and is made up for daily. */
+export async function repeatDestructions(app: Pick<App, 'destruction'>, log: Log): Promise<void> {
+  await app.destruction.repeatLost().catch((error: unknown) => {
+    log.error({ err: error }, 'what was destroyed before the restore could not be compared with the keys')
+  })
 }

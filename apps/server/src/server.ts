@@ -25,7 +25,7 @@ import { createOperatorPages } from './operator-pages.ts'
 import { operatorCommands } from './operator.ts'
 import { createLog, type Log } from './log.ts'
 import { createLogCommands } from './evidence/evidence.ts'
-import { settleLog } from './restored-log.ts'
+import { repeatDestructions, settleLog } from './restored-log.ts'
 import { addWeb } from './web/web.ts'
 
 export type { App } from './app.ts'
@@ -160,7 +160,14 @@ export async function startServer(given: Config, options: StartOptions = {}): Pr
     // A process of one command is gone before anybody could look.
     const looked = roles.length > 0 ? createOperatorPages(pages, clock) : undefined
     const transparency = createLogCommands(app.evidence)
-    Object.assign(commands, { 'log-status': transparency.status, 'log-continue': transparency.declare })
+    Object.assign(commands, {
+      'log-status': transparency.status,
+      async 'log-continue'(options: Record<string, unknown>) {
+        const declared = await transparency.declare(options)
+        await repeatDestructions(app, log)
+        return declared
+      },
+    })
     const door = await openOperatorDoor(
       config.dataDir,
       app.operators.guard(commands, evenWithoutDatabase),

@@ -26,6 +26,7 @@ import { createConsent } from './consent.ts'
 import { refuse } from './errors.ts'
 import { createHolds } from './holds.ts'
 import { createMedia } from './media.ts'
+import { createRepeating } from './repeating.ts'
 import { createRequesting, PURPOSE, requireDisposer } from './requesting.ts'
 import { createShredding, type LaterRoom } from './shredding.ts'
 import { noStep, type StepHook } from './steps.ts'
@@ -48,6 +49,7 @@ import { createVerifying } from './verifying.ts'
 
 export { destructionPromises } from './promises.ts'
 export { createDestructionCommands } from './operator.ts'
+export type { RepeatReport } from './repeating.ts'
 export type { LaterRoom } from './shredding.ts'
 export { DESTRUCTION_STEPS, type DestructionStep } from './steps.ts'
 
@@ -95,13 +97,15 @@ export function createDestruction(deps: DestructionDeps) {
   const consent = createConsent({ ...deps, apply, coolingMs, step })
   const { request } = createRequesting({ ...deps, apply, consent, coolingMs, step })
   const certificates: Certificates = createCertificates(deps)
+  const shredding = createShredding({ ...deps, laterRooms, step })
+  const { repeatLost } = createRepeating({ ...deps, shredding })
   const { advanceAll } = createAdvancing({
     ...deps,
     apply,
     consent,
     certificates,
     step,
-    shred: createShredding({ ...deps, laterRooms, step }).shred,
+    shred: shredding.shred,
     verifying: createVerifying(deps),
   })
 
@@ -109,6 +113,10 @@ export function createDestruction(deps: DestructionDeps) {
     await advanceAll()
   })
   deps.jobs.schedule('destruction.advance', '* * * * *')
+  deps.jobs.define('destruction.repeat', z.looseObject({}), async () => {
+    await repeatLost()
+  })
+  deps.jobs.schedule('destruction.repeat', '37 4 * * *')
 
   deps.outbox.subscribe(
     ['sign-task.finished', 'sign-task.rejected', 'sign-task.canceled', 'sign-task.expired'],
@@ -136,6 +144,8 @@ export function createDestruction(deps: DestructionDeps) {
     },
     request,
     advanceAll,
+    /** After a restore: what the keys know as destroyed is destroyed here too. Daily by itself. */
+    repeatLost,
 
     /** For operators: what is on its way to its end, how much of it in which state. */
     queue: async () =>

@@ -49,6 +49,13 @@ export interface ShreddingDeps {
   step: StepHook
 }
 
+/** The uploads of a contract that no other one uses, and what was made of them. */
+interface Originals {
+  fileIds: string[]
+  uploads: { scopeId: string; objectId: string }[]
+  receipts: Receipt[]
+}
+
 export const probeLabel = 'destruction-probe'
 
 export function createShredding(deps: ShreddingDeps) {
@@ -88,10 +95,19 @@ export function createShredding(deps: ShreddingDeps) {
 
   async function objectsOf(taskId: string): Promise<ShreddedObject[]> {
     const documents = await db.work((tx) => signTasks.destruction.objectsOf(tx, taskId))
+    return await describe(documents.map(({ objectId }) => ({ objectId, scopeId: taskId, what: 'document' })))
+  }
+
+  /**
+   * Leaves out what is destroyed already: by another request, whose certificate names it, or by the comparison with the
+   * keys, when this request was interrupted or the database fell back.
+   */
+  async function describe(
+    objects: readonly Pick<ShreddedObject, 'objectId' | 'scopeId' | 'what'>[],
+  ): Promise<ShreddedObject[]> {
     const described = await Promise.all(
-      documents.map(({ objectId }) =>
-        describe({ objectId, scopeId: taskId, what: 'document' }).catch((error: unknown) => {
-          // Another request was quicker; its certificate names the object.
+      objects.map((one) =>
+        describeOne(one).catch((error: unknown) => {
           if ((error as { code?: string }).code === 'object_destroyed') return null
           throw error
         }),
@@ -100,7 +116,7 @@ export function createShredding(deps: ShreddingDeps) {
     return described.filter((one) => one !== null)
   }
 
-  async function describe(
+  async function describeOne(
     one: Pick<ShreddedObject, 'objectId' | 'scopeId' | 'what'>,
   ): Promise<ShreddedObject> {
     const stored = await storage.describe(one.objectId)
@@ -126,7 +142,7 @@ export function createShredding(deps: ShreddingDeps) {
   }
 
   /** The uploaded originals that only this contract used, with their keys. */
-  async function destroyOriginals(taskId: string) {
+  async function destroyOriginals(taskId: string): Promise<Originals> {
     const { fileIds, uploads } = await db.work(async (tx) => {
       const fileIds = await signTasks.destruction.filesOnlyOf(tx, taskId)
       const uploads = []
@@ -173,51 +189,60 @@ export function createShredding(deps: ShreddingDeps) {
   async function finishContract(
     row: DestructionRow,
     record: ShredRecord,
-    originals: Awaited<ReturnType<typeof destroyOriginals>>,
+    originals: Originals,
   ): Promise<void> {
-    const known = new Set(record.objects?.map((one) => one.objectId))
-    const extra: Pick<ShreddedObject, 'objectId' | 'scopeId' | 'what'>[] = originals.uploads
-      .filter((one) => !known.has(one.objectId))
-      .map((one) => ({ ...one, what: 'upload' }))
     await db.work(async (tx) => {
       const now = clock.now()
       await lockContract(tx, row.task_id)
       const task = await lockTask(tx, row.task_id)
-      const tenantId = task.row.tenant_id
-      const files = await deps.documents.forget(tx, tenantId, originals.fileIds)
-      for (const { fileId, objectId } of files)
-        if (!known.has(objectId)) extra.push({ objectId, scopeId: fileId, what: 'upload' })
-      const objects = [...(record.objects ?? []), ...(await Promise.all(extra.map(describe)))]
-      await storage.destroy(
-        tx,
-        objects.map((one) => one.objectId),
-        `destruction ${row.id}`,
-      )
-      const items: { item: string; rows: number }[] = [
-        { item: 'storage', rows: objects.length },
-        { item: 'documents', rows: files.length },
-        { item: 'evidence', rows: await deps.evidence.forget(tx, row.task_id) },
-        { item: 'notifications', rows: await deps.notifications.forget(tx, row.task_id) },
-        { item: 'webhooks', rows: await deps.webhooks.forget(tx, tenantId, row.task_id) },
-        { item: 'outbox', rows: await deps.outbox.forget(tx, row.task_id) },
-      ]
-      for (const room of deps.laterRooms)
-        items.push({
-          item: room.name,
-          rows: (await room.forget?.(tx, row.task_id, originals.fileIds)) ?? 0,
-        })
-      items.push({ item: 'sign-tasks', rows: await signTasks.destruction.forget(tx, row.task_id) })
-      for (const { subjectId, endedAt } of await signTasks.destruction.partiesOf(tx, row.task_id))
-        if (endedAt === null) await signTasks.destruction.endAccess(tx, row.task_id, subjectId, now)
-      await endOthers(tx, row, now)
+      const surveyed = record.objects ?? []
+      const { objects, items } = await erase(tx, task, surveyed, originals, `destruction ${row.id}`)
+      await endOthers(tx, row.task_id, row.id, now)
       await advance(tx, row, { ...record, objects, items }, 'contract', now)
     })
   }
 
+  /** Every copy and every word of a contract whose key is gone, in the transaction of the caller, who locked it. */
+  async function erase(
+    tx: Tx,
+    { row: { id: taskId, tenant_id: tenantId } }: Task,
+    surveyed: readonly ShreddedObject[],
+    originals: Originals,
+    reason: string,
+  ): Promise<{ objects: ShreddedObject[]; items: { item: string; rows: number }[] }> {
+    const known = new Set(surveyed.map((one) => one.objectId))
+    const extra: Pick<ShreddedObject, 'objectId' | 'scopeId' | 'what'>[] = originals.uploads
+      .filter((one) => !known.has(one.objectId))
+      .map((one) => ({ ...one, what: 'upload' }))
+    const files = await deps.documents.forget(tx, tenantId, originals.fileIds)
+    for (const { fileId, objectId } of files)
+      if (!known.has(objectId)) extra.push({ objectId, scopeId: fileId, what: 'upload' })
+    const objects = [...surveyed, ...(await describe(extra))]
+    await storage.destroy(
+      tx,
+      objects.map((one) => one.objectId),
+      reason,
+    )
+    const items: { item: string; rows: number }[] = [
+      { item: 'storage', rows: objects.length },
+      { item: 'documents', rows: files.length },
+      { item: 'evidence', rows: await deps.evidence.forget(tx, taskId) },
+      { item: 'notifications', rows: await deps.notifications.forget(tx, taskId) },
+      { item: 'webhooks', rows: await deps.webhooks.forget(tx, tenantId, taskId) },
+      { item: 'outbox', rows: await deps.outbox.forget(tx, taskId) },
+    ]
+    for (const room of deps.laterRooms)
+      items.push({ item: room.name, rows: (await room.forget?.(tx, taskId, originals.fileIds)) ?? 0 })
+    items.push({ item: 'sign-tasks', rows: await signTasks.destruction.forget(tx, taskId) })
+    for (const { subjectId, endedAt } of await signTasks.destruction.partiesOf(tx, taskId))
+      if (endedAt === null) await signTasks.destruction.endAccess(tx, taskId, subjectId, clock.now())
+    return { objects, items }
+  }
+
   /** Nothing is left for other requests about this contract. */
-  async function endOthers(tx: Tx, row: DestructionRow, now: Date): Promise<void> {
-    for (const other of await requestsOf(tx, row.task_id)) {
-      if (other.id === row.id || !isCancellable(other.state)) continue
+  async function endOthers(tx: Tx, taskId: string, exceptId: string | null, now: Date): Promise<void> {
+    for (const other of await requestsOf(tx, taskId)) {
+      if (other.id === exceptId || !isCancellable(other.state)) continue
       const record = recordOf(other)
       const history = [...record.history, { state: 'CANCELLED' as const, at: now.toISOString() }]
       await updateRequest(tx, other.id, { state: 'CANCELLED', record: { ...record, history } }, now)
@@ -254,7 +279,7 @@ export function createShredding(deps: ShreddingDeps) {
     )
   }
 
-  return { shred }
+  return { shred, objectsOf, destroyOriginals, erase, endOthers }
 }
 
 export type Shredding = ReturnType<typeof createShredding>

@@ -45,6 +45,19 @@ export async function objectsOf(tx: Tx, taskId: string): Promise<{ objectId: str
   return rows.map((row) => ({ objectId: row.object_id, documentId: row.document_id }))
 }
 
+/** Contracts that are not destroyed, in pages by id. */
+export async function livingTasks(tx: Tx, afterId: string, limit: number): Promise<string[]> {
+  const rows = await open(tx)
+    .selectFrom('sign_task')
+    .select('id')
+    .where('destroyed_at', 'is', null)
+    .where('id', '>', afterId)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => row.id)
+}
+
 /** Uploaded files that no other contract needs: those of others that were destroyed do not count. */
 export async function filesOnlyOf(tx: Tx, taskId: string): Promise<string[]> {
   const { rows } = await sql<{ file_id: string }>`
@@ -69,6 +82,8 @@ export async function forgetTask(tx: Tx, taskId: string, at: Date): Promise<numb
   await open(tx)
     .updateTable('sign_task')
     .set({
+      // Only a restored database destroys what it believes to be signed now: nobody is to be asked or reminded again.
+      status: sql`case when status = 'signing' then 'canceled' else status end`,
       title: '',
       initiator_name: '',
       reference: null,

@@ -27,7 +27,7 @@ import { createDrafts } from './drafts.ts'
 import { refuse } from './errors.ts'
 import { authorOf, initiatorOf } from './initiator.ts'
 import type { TaskStatus } from './lifecycle.ts'
-import { endAccess, filesOnlyOf, forgetTask, objectsOf, partiesOf } from './forgetting.ts'
+import { endAccess, filesOnlyOf, forgetTask, livingTasks, objectsOf, partiesOf } from './forgetting.ts'
 import { createLinks, type SigningLink } from './links.ts'
 import { createMoreDocuments } from './more-documents.ts'
 import { subscribeNotices } from './notices.ts'
@@ -310,6 +310,7 @@ export function createSignTasks(deps: SignTasksDeps) {
 
     /** What destruction asks of this room; all in the caller's transaction, under the worker role. */
     destruction: {
+      livingTasks,
       partiesOf,
       objectsOf,
       filesOnlyOf,

@@ -21,6 +21,8 @@ export interface FsckReport {
   unanswered: { domain: string; reason: string }[]
   findings: OpenFinding[]
   waiting: { repairs: number; removals: number }
+  /** What a restored database believed alive though its keys were destroyed; by the platform's own command. */
+  destroyedAgain?: { contracts: number; accesses: number; held: string[]; failed: string[] }
 }
 
 export interface ScrubReport {
