@@ -1,16 +1,16 @@
-/** `yinxin custody verify`: a durability report checked offline, from its PDF alone. */
+/** `yinxin custody verify` and `yinxin sla verify`: a monthly report checked offline, from its PDF alone. */
 import { isDeepStrictEqual } from 'node:util'
 import { EvidenceError, type NoteKey, parseTlogProof, parseVkeys, verifyTlogProof } from '@yinxin/evidence'
 import { attachedFiles, PdfRefusal, verifyPdf } from '@yinxin/pades'
-import { type DurabilityMeasurements, durabilityReport } from '@yinxin/sla'
-import { type Lang, UsageError } from './command.ts'
-import { reason } from './reading.ts'
+import { type DurabilityMeasurements, durabilityReport, meetsPromise, slaServices } from '@yinxin/sla'
+import { EXIT, type Lang, printJson, readArguments, UsageError } from './command.ts'
+import { readAnchors, readInput, readTexts, reason } from './reading.ts'
 
 export interface ReportVerification {
   ok: boolean
   month: string | null
   revision: number | null
-  verdict: 'met' | 'not_met' | null
+  verdict: 'met' | 'not_met' | 'no_service_period' | null
   /** Signature of the platform: its signer and time; whether its root was judged depends on `trust`. */
   seal: { signer: string; signedAt: string | null; trusted: boolean | null } | null
   log: { origin: string; index: number; size: number } | null
@@ -22,14 +22,46 @@ interface Published {
   month?: unknown
   revision?: unknown
   report?: { measurements?: unknown; verdict?: unknown }
+  verdict?: 'met' | 'not_met' | 'no_service_period'
+  services?: {
+    totalMinutes: number
+    maintenanceMinutes: number
+    downMinutes: number
+    availability: number | null
+    pass: boolean
+  }[]
 }
 
-const names = { json: 'durability-report.json', proof: 'durability-report.tlog-proof' }
+/** Availability and verdicts follow from the minutes (SLA 3.8); the minutes themselves are published and signed apart. */
+function agreesWithItself({ type, verdict, services = [] }: Published): boolean {
+  if (type !== 'report.sla' || services.length !== slaServices.length) return false
+  const follow = services.every((one) => {
+    const counted = one.totalMinutes - one.maintenanceMinutes
+    const up = counted - one.downMinutes
+    const isKept = meetsPromise(counted, one.downMinutes)
+    return one.availability === (counted === 0 ? null : up / counted) && one.pass === isKept
+  })
+  const isMet = services.every(({ pass }) => pass)
+  return follow && (verdict === 'no_service_period' || verdict === (isMet ? 'met' : 'not_met'))
+}
+
+/** Attachments by kind of report. */
+const kinds = {
+  durability: { json: 'durability-report.json', proof: 'durability-report.tlog-proof' },
+  sla: { json: 'sla-report.json', proof: 'sla-report.tlog-proof' },
+}
+
+export interface ReportKeys {
+  trust?: Uint8Array[]
+  logKeys: readonly NoteKey[]
+  /** Which report it must be. */
+  kind?: keyof typeof kinds
+}
 
 /** Seal, attachments, proof of inclusion, and every figure computed again. Never throws on a bad file. */
 export function verifyReport(
   pdf: Uint8Array,
-  { trust, logKeys }: { trust?: Uint8Array[]; logKeys: readonly NoteKey[] },
+  { trust, logKeys, kind = 'durability' }: ReportKeys,
 ): ReportVerification {
   const found: ReportVerification = {
     ok: false,
@@ -67,6 +99,7 @@ export function verifyReport(
     problem('unreadable', known?.zh ?? '不是可读的 PDF', known?.en ?? 'It is no PDF that can be read')
     return done()
   }
+  const names = kinds[kind]
   const of = (name: string) => files.find((file) => file.name === name)?.content
   const [json, proof] = [of(names.json), of(names.proof)]
   if (json === undefined || proof === undefined) {
@@ -95,6 +128,18 @@ export function verifyReport(
   // 3. Every figure follows from what was measured.
   try {
     const published = JSON.parse(Buffer.from(json).toString('utf8')) as Published
+    if (kind === 'sla') {
+      found.month = String(published.month)
+      found.revision = Number(published.revision)
+      found.verdict = published.verdict ?? null
+      if (!agreesWithItself(published))
+        problem(
+          'figures_differ',
+          '报告的数值前后不一致',
+          'The figures of the report do not follow from each other',
+        )
+      return done()
+    }
     const { report, month, revision } = published
     if (published.type !== 'report.durability') throw new Error('another type')
     found.month = String(month)
@@ -110,7 +155,7 @@ export function verifyReport(
         'What follows from the measurements differs from what the report says',
       )
   } catch {
-    problem('report_unreadable', '附件不是持久性报告', 'The attachment is no durability report')
+    problem('report_unreadable', '附件不是这种报告', 'The attachment is no report of this kind')
   }
   return done()
 }
@@ -148,9 +193,32 @@ export function showVerification(found: ReportVerification, lang: Lang): string[
     ...(month === null
       ? []
       : [
-          `${say('报告', 'report')}: ${month} r${revision} · ${verdict === 'met' ? say('满足承诺', 'the promise is met') : say('此处不满足承诺', 'the promise is not met here')}`,
+          `${say('报告', 'report')}: ${month} r${revision} · ${verdict === 'met' ? say('满足承诺', 'the promise is met') : verdict === 'no_service_period' ? say('不构成服务周期', 'no service period') : say('此处不满足承诺', 'the promise is not met here')}`,
         ]),
     `${say('签章', 'seal')}: ${seal === null ? '–' : `${seal.signer} · ${seal.signedAt ?? '–'} · ${trusted}`}`,
     `${say('日志', 'log')}: ${log === null ? '–' : `${log.origin} #${log.index} / ${log.size}`}`,
   ]
+}
+
+/** The command, for one kind of report. */
+export async function runVerify(args: string[], lang: Lang, kind: keyof typeof kinds): Promise<number> {
+  const options = {
+    json: { type: 'boolean' },
+    'log-key': { type: 'string' },
+    trust: { type: 'string', multiple: true },
+  } as const
+  const { values, positionals } = readArguments(args, lang, options, ['FILE.pdf'])
+  const keyFile = values['log-key']
+  if (keyFile === undefined)
+    throw new UsageError(lang === 'zh' ? '缺少 --log-key LOG.vkey' : '--log-key LOG.vkey is missing')
+  const [keys = ''] = (await readTexts([keyFile], lang)) ?? []
+  const trust = await readAnchors(values.trust, lang)
+  const found = verifyReport(await readInput(positionals[0] ?? '', lang), {
+    kind,
+    logKeys: readLogKeys(keys, lang),
+    ...(trust === undefined ? {} : { trust }),
+  })
+  if (values.json) printJson(found)
+  else process.stdout.write(`${showVerification(found, lang).join('\n')}\n`)
+  return found.ok ? EXIT.good : EXIT.bad
 }

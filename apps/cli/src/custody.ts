@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import type { CustodyOverview, DurabilityAnswer } from '@yinxin/server'
 import { command, EXIT, type Lang, printJson, readArguments, Unreadable, UsageError } from './command.ts'
 import { showOverview } from './custody-overview.ts'
-import { readLogKeys, showVerification, verifyReport } from './custody-verify.ts'
+import { runVerify } from './custody-verify.ts'
 import { askInstallation } from './operator-command.ts'
-import { readAnchors, readInput, readTexts, reason } from './reading.ts'
+import { reason } from './reading.ts'
 
 const usage = {
   zh: `用法：yinxin custody [status] [--json] [--lang zh|en]
@@ -44,7 +44,7 @@ const verbs: Record<string, (args: string[], lang: Lang) => Promise<number>> = {
   status,
   page,
   report,
-  verify,
+  verify: (args: string[], lang: Lang) => runVerify(args, lang, 'durability'),
 }
 
 export const run = command(usage, async (args, lang) => {
@@ -105,27 +105,6 @@ async function report(args: string[], lang: Lang): Promise<number> {
   if (values.json) printJson(answer)
   else process.stdout.write(`${showReport(answer, lang).join('\n')}\n`)
   return answer.report.verdict === 'met' ? EXIT.good : EXIT.bad
-}
-
-async function verify(args: string[], lang: Lang): Promise<number> {
-  const options = {
-    ...json,
-    'log-key': { type: 'string' },
-    trust: { type: 'string', multiple: true },
-  } as const
-  const { values, positionals } = readArguments(args, lang, options, ['FILE.pdf'])
-  const keyFile = values['log-key']
-  if (keyFile === undefined)
-    throw new UsageError(lang === 'zh' ? '缺少 --log-key LOG.vkey' : '--log-key LOG.vkey is missing')
-  const [keys = ''] = (await readTexts([keyFile], lang)) ?? []
-  const trust = await readAnchors(values.trust, lang)
-  const found = verifyReport(await readInput(positionals[0] ?? '', lang), {
-    logKeys: readLogKeys(keys, lang),
-    ...(trust === undefined ? {} : { trust }),
-  })
-  if (values.json) printJson(found)
-  else process.stdout.write(`${showVerification(found, lang).join('\n')}\n`)
-  return found.ok ? EXIT.good : EXIT.bad
 }
 
 const say = (lang: Lang, zh: string, en: string) => (lang === 'zh' ? zh : en)

@@ -12,16 +12,19 @@ import {
   parseMinutesCsv,
 } from '@yinxin/sla'
 import { command, EXIT, type Lang, pad, printJson, readArguments, Unreadable, UsageError } from './command.ts'
+import { runVerify } from './custody-verify.ts'
 import { readInput } from './reading.ts'
 import { isOperatorVerb, runOperatorVerb } from './sla-operator.ts'
 
 const usage = {
   zh: `用法：yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+      yinxin sla verify REPORT.pdf --log-key LOG.vkey [--trust ROOT.pem]… [--json]
       yinxin sla announce --from UTC --to UTC --text-zh 文字 --text-en TEXT --by NAME [--service NAME]…
       yinxin sla withdraw ID --by NAME
       yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT
       yinxin sla close
 
+verify     离线核验月度报告的 PDF：签章、入链证明、数值；LOG.vkey 取自 /log/vkey
 announce   公告计划维护，须提前至少 24 小时；withdraw 撤回
 correct    更正某时段每分钟的数量，须附理由与证据；已关闭的月份随即产生下一次修订，原修订不变
 close      立即关闭到期的月份（月末后 3 天），否则每小时自动进行
@@ -38,11 +41,13 @@ compute    由公布的每分钟记录重算一个自然月的可用性（服务
 
 算出结果即退出码 0（是否达标见 pass）· 2 无法读取 · 64 用法错误`,
   en: `usage: yinxin sla compute MINUTES.csv --month YYYY-MM [--tz Asia/Shanghai] [--json] [--lang zh|en]
+       yinxin sla verify REPORT.pdf --log-key LOG.vkey [--trust ROOT.pem]… [--json]
        yinxin sla announce --from UTC --to UTC --text-zh TEXT --text-en TEXT --by NAME [--service NAME]…
        yinxin sla withdraw ID --by NAME
        yinxin sla correct --service NAME --from UTC --to UTC --valid N --ok N --reason TEXT --evidence TEXT
        yinxin sla close
 
+verify     checks the PDF of a monthly report offline: seal, proof of inclusion, figures; LOG.vkey is from /log/vkey
 announce   announces planned maintenance, at least 24 hours before; withdraw takes it back
 correct    replaces the counts of every minute in a range, with reason and evidence; a closed month gets its next
            revision at once, and the earlier ones stay
@@ -65,6 +70,7 @@ Exit code: 0 computed (whether the promise was met is in pass) · 2 unreadable �
 export const run = command(usage, async (args, lang) => {
   const [verb = '', ...rest] = args
   if (isOperatorVerb(verb)) return await runOperatorVerb(verb, rest, lang)
+  if (verb === 'verify') return await runVerify(rest, lang, 'sla')
   if (verb !== 'compute') {
     throw new UsageError(lang === 'zh' ? `没有子命令：${verb}` : `no such subcommand: ${verb}`)
   }

@@ -77,8 +77,16 @@ import { createPackages } from './signing/package.ts'
 import { addSigningRoutes } from './signing/routes.ts'
 import { type CrashPoint, createSigning } from './signing/signing.ts'
 import { measureEdge } from './sla/edge-routes.ts'
+import { addSlaReportRoutes } from './sla/report-routes.ts'
 import { addSlaRoutes } from './sla/routes.ts'
-import { createMeter, createSla, slaPromises, watchCertificates, watchSigning } from './sla/sla.ts'
+import {
+  createMeter,
+  createSla,
+  createSlaReports,
+  slaPromises,
+  watchCertificates,
+  watchSigning,
+} from './sla/sla.ts'
 import {
   createBucketNotes,
   createFolderNotes,
@@ -501,6 +509,19 @@ export async function createApp({
     openLink: (token) => signTasks.ceremonies.cover(token),
   })
 
+  const slaReports = createSlaReports({
+    db,
+    clock,
+    log,
+    jobs,
+    sla,
+    evidence,
+    ca,
+    timestamps,
+    font,
+    environment,
+    incidents: (range) => incidents.publishedIn(range),
+  })
   // Every clause of the agreement, and what each room measured of it.
   const promises = await createPromises({ clock, log, kms, environment })
   for (const report of [
@@ -567,6 +588,7 @@ export async function createApp({
   addSlaRoutes({ http, sla })
   addMonitoringRoutes({ http, monitoring, metricsToken: config.metricsToken })
   addIncidentRoutes({ http, incidents, diagnose, problems })
+  addSlaReportRoutes({ http, reports: slaReports })
   addPromiseRoutes({ http, promises })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
@@ -603,6 +625,7 @@ export async function createApp({
     sla,
     monitoring,
     incidents,
+    slaReports,
     promises,
     operators,
     environment,

@@ -481,6 +481,16 @@ export interface SlaMinute {
   maintenance: SlaMaintenance[]
 }
 
+/** A monthly report of the service level; a month that is revised gets a new one. */
+export interface SlaReportSummary {
+  month: string
+  revision: number
+  createdAt: string
+  verdict: 'met' | 'not_met' | 'no_service_period'
+  /** Of the report as JSON. */
+  sha256: string
+}
+
 /** Every clause of the agreement with what was measured; the note signs the SHA-256 of `statement` as canonical JSON. */
 export interface SignedPromises {
   statement: {

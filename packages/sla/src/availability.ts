@@ -143,8 +143,8 @@ export function monthVerdict(counts: readonly MinuteCount[], month: MinuteRange)
   }
 }
 
-/** Both halves of the promise: at least 99.95 %, and at most 21.6 minutes down. */
-function meetsPromise(measuredMinutes: number, downMinutes: number): boolean {
+/** Whether a month keeps the promise: at least 99.95 % of the measured minutes, and no more than they allow. */
+export function meetsPromise(measuredMinutes: number, downMinutes: number): boolean {
   return downMinutes * 2_000 <= measuredMinutes && downMinutes * 10 <= 216
 }
 

@@ -477,6 +477,31 @@ export function createIncidents({ db, clock, jobs, sla, monitoring, baseUrl }: I
       return incident.published ? { incident, notes: notes.filter((one) => one.public) } : undefined
     },
 
+    /** Published incidents that touch a range of minutes, for the report of a month. */
+    async publishedIn({ from, to }: { from: number; to: number }) {
+      const rows = await db.ask((tx) =>
+        tables(tx)
+          .selectFrom('incident')
+          .selectAll()
+          .where('published', '=', true)
+          .where('began_at', '<', new Date(to * 60_000))
+          .where((eb) =>
+            eb.or([eb('resolved_at', 'is', null), eb('resolved_at', '>', new Date(from * 60_000))]),
+          )
+          .orderBy('began_at')
+          .execute(),
+      )
+      return rows.map((row) => ({
+        number: row.number,
+        class: row.class,
+        titleZh: row.title_zh,
+        titleEn: row.title_en,
+        services: row.services,
+        beganAt: row.began_at.toISOString(),
+        resolvedAt: row.resolved_at?.toISOString() ?? null,
+      }))
+    },
+
     /** What the status page tells, newest first. */
     async listPublished({ open, limit }: { open: boolean; limit: number }) {
       return await db.work(async (tx) => {

@@ -1,6 +1,11 @@
 import { defineRefusals } from '#src/errors.ts'
 
 export const refuse = defineRefusals({
+  sla_report_not_found: {
+    kind: 'not_found',
+    zh: '没有 {month} 的可用性报告：报告在该月关闭后（月末后 3 天）生成。',
+    en: 'There is no service level report of {month}: reports are made when a month is closed, three days after its end.',
+  },
   sla_month_unreadable: {
     kind: 'invalid',
     zh: '月份应写成 YYYY-MM，例如 2026-11。',

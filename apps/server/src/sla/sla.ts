@@ -7,6 +7,7 @@ import type { Signer } from '@yinxin/pki'
 import {
   CalendarError,
   type MinuteRange,
+  type MinuteRow,
   type SlaService,
   slaServices,
   type Tally,
@@ -18,7 +19,7 @@ import type { Db } from '#src/db/db.ts'
 import type { Jobs } from '#src/jobs/jobs.ts'
 import type { Log } from '#src/log.ts'
 import { refuse } from './errors.ts'
-import { createFigures, type MonthFigures, monthOf, rangeOfMonth } from './figures.ts'
+import { createFigures, figuresOf, type MonthFigures, monthOf, rangeOfMonth } from './figures.ts'
 import { createFlush } from './flush.ts'
 import { createMaintenance } from './maintenance.ts'
 import type { Meter } from './meter.ts'
@@ -28,6 +29,7 @@ import { createRevisions, type RevisionHead, type RevisionVerdict } from './revi
 import { type Basis, createSlaStore, type SlaStoreDeps } from './store.ts'
 
 export { slaPromises } from './promises.ts'
+export { createSlaReports, readSlaReport, type SlaReports } from './reports.ts'
 export { createSlaCommands } from './commands.ts'
 export { refuse as refuseSla } from './errors.ts'
 export { monthOf as monthNameOf, SLA_ZONE } from './figures.ts'
@@ -249,6 +251,23 @@ export async function createSla(deps: SlaDeps) {
       }
     },
   }
+}
+
+/** What a tenant saw where it sent something, and what everybody saw elsewhere. */
+function withOwn(everybody: readonly MinuteRow[], own: readonly MinuteRow[]): MinuteRow[] {
+  const sent = new Map(own.filter(({ source }) => source === 'traffic').map((row) => [row.minute, row]))
+  return everybody.map((row) => sent.get(row.minute) ?? row)
+}
+
+/** The bad minutes of runs of downtime, inside a month. */
+function badMinutes({ rows, runs }: MonthFigures, month: MinuteRange): number[] {
+  return runs.flatMap((run) =>
+    rows
+      .filter(({ minute }) => run.from <= minute && minute < run.to)
+      .filter(({ minute }) => month.from <= minute && minute < month.to)
+      .filter((row) => minuteState(row) === 'bad')
+      .map(({ minute }) => minute),
+  )
 }
 
 /** Answers that many ask for, computed by the first of them. */

@@ -9,5 +9,6 @@ it('answers exactly what the published types promise, and takes what they allow'
   expectTypeOf<z.output<typeof wire.minute>>().toEqualTypeOf<published.SlaMinute>()
   expectTypeOf<z.output<typeof wire.maintenance>>().toEqualTypeOf<published.SlaMaintenance>()
   expectTypeOf<z.output<typeof wire.probeAnswer>>().toEqualTypeOf<published.SlaProbeAnswer>()
+  expectTypeOf<z.output<typeof wire.report>>().toEqualTypeOf<published.SlaReportSummary>()
   expectTypeOf<published.SlaProbeReport>().toExtend<z.input<typeof wire.probeReport>>()
 })

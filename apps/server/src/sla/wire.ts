@@ -110,3 +110,11 @@ export const probeAnswer = z.object({
   accepted: z.boolean(),
   quiet: z.array(service),
 })
+
+export const report = z.object({
+  month: z.string(),
+  revision: count,
+  createdAt: z.iso.datetime(),
+  verdict: z.enum(['met', 'not_met', 'no_service_period']),
+  sha256: z.string(),
+})
