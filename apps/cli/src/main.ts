@@ -56,6 +56,10 @@ const commands: Record<string, Command> = {
     summary: '故障：时间线、定级、复盘 · incidents: timeline, class, post-mortem',
     run: async (args) => (await import('./monitoring.ts')).runIncidents(args),
   },
+  compensation: {
+    summary: '赔偿：审核、认定、支付 · compensation: review, causes, offers, payment',
+    run: async (args) => (await import('./compensation.ts')).run(args),
+  },
   fsck: {
     summary: '核对存储、数据库与密钥 · compare storage, database and keys',
     run: async (args) => (await import('./storage-commands.ts')).runFsck(args),

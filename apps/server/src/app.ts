@@ -42,6 +42,8 @@ import {
   incidentPromises,
 } from './incidents/incidents.ts'
 import { addIncidentRoutes } from './incidents/routes.ts'
+import { createCompensation } from './compensation/compensation.ts'
+import { addCompensationRoutes } from './compensation/routes.ts'
 import { createJobs } from './jobs/jobs.ts'
 import { createKms, openKeyDriver } from './kms/kms.ts'
 import type { Log } from './log.ts'
@@ -502,6 +504,7 @@ export async function createApp({
     },
   })
   const incidents = createIncidents({ db, clock, jobs, sla, monitoring, baseUrl: config.baseUrl })
+  const compensation = createCompensation({ db, clock, jobs, outbox, kms, storage, audit, sla, incidents })
   const problems = createProblemMemory()
   const diagnose = createDiagnosis({
     incidents,
@@ -588,6 +591,7 @@ export async function createApp({
   addSlaRoutes({ http, sla })
   addMonitoringRoutes({ http, monitoring, metricsToken: config.metricsToken })
   addIncidentRoutes({ http, incidents, diagnose, problems })
+  addCompensationRoutes({ http, compensation })
   addSlaReportRoutes({ http, reports: slaReports })
   addPromiseRoutes({ http, promises })
   addOutboxRoute({ http, notifications, mode: config.mode })
@@ -627,6 +631,7 @@ export async function createApp({
     incidents,
     slaReports,
     promises,
+    compensation,
     operators,
     environment,
     http,

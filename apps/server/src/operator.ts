@@ -1,6 +1,7 @@
 /** The commands of operators on a running server. */
 import type { App } from './app.ts'
 import type { Clock } from './clock.ts'
+import { createCompensationCommands } from './compensation/compensation.ts'
 import { createCustodyCommands, type OverviewSources } from './custody/custody.ts'
 import { createIncidentCommands } from './incidents/incidents.ts'
 import { createKeyCommands } from './kms/kms.ts'
@@ -26,6 +27,7 @@ export function operatorCommands(
     | 'sla'
     | 'monitoring'
     | 'incidents'
+    | 'compensation'
     | 'operators'
   >,
   clock: Clock,
@@ -68,6 +70,7 @@ export function operatorCommands(
     ...createDestructionCommands(app.destruction, app.operators),
     ...createMonitoringCommands(app.monitoring),
     ...createIncidentCommands(app.incidents),
+    ...createCompensationCommands(app),
   }
   return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }
 }

@@ -8,6 +8,7 @@ import {
   CalendarError,
   type MinuteRange,
   type MinuteRow,
+  minuteState,
   type SlaService,
   slaServices,
   type Tally,
@@ -231,6 +232,34 @@ export async function createSla(deps: SlaDeps) {
       )
       const closed = services.every(({ revision }) => revision > 0)
       return { month, range: wanted, closed, servicePeriod, services }
+    },
+
+    /**
+     * Every minute of a month that counts as downtime, by the newest revision: of the platform, and with a tenant also
+     * what was downtime for it alone; for its quiet minutes the platform speaks.
+     * @throws `sla_month_not_measured`
+     */
+    async downMinutes(
+      month: string,
+      tenantId?: string,
+    ): Promise<{ service: SlaService; minutes: Set<number> }[]> {
+      const { servicePeriod: _, ...wanted } = await measured(month)
+      return await Promise.all(
+        slaServices.map(async (service) => {
+          const { revision, basis, corrections } = await basisOf(month, service)
+          // The same for every tenant of whom it is asked.
+          const everybody = await remembered(`down ${month} ${service} ${revision}`, () =>
+            figures.month(service, wanted, basis, corrections),
+          )
+          const minutes = new Set(badMinutes(everybody, wanted))
+          if (tenantId !== undefined) {
+            const own = await figures.month(service, wanted, { ...basis, tenantId })
+            const merged = figuresOf(withOwn(everybody.rows, own.rows), wanted)
+            for (const minute of badMinutes(merged, wanted)) minutes.add(minute)
+          }
+          return { service, minutes }
+        }),
+      )
     },
 
     /** Why a minute counted as it did: the verdict, and everything that was said of it. */

@@ -167,6 +167,19 @@ export function createSlaStore({
       }
     },
 
+    /** What one tenant asked for and did not get, by service and minute. */
+    async failuresOf(tenantId: string, range: MinuteRange) {
+      const { rows } = await db.ask((tx) =>
+        sql<{ service: SlaService; minute: number; valid: number; failed: number }>`
+          select service, minute, sum(ok + errors + slow + broken)::bigint as valid,
+            sum(errors + slow + broken)::bigint as failed
+          from sla_count
+          where tenant_id = ${tenantId} and minute >= ${range.from} and minute < ${range.to} and not rejected
+          group by 1, 2 having sum(errors + slow + broken) > 0 order by 2, 1`.execute(tx),
+      )
+      return rows
+    },
+
     /** Everything that was said of one minute, whether it counted or not. */
     async minuteDetail(service: SlaService, minute: number) {
       return await db.work(async (tx) => {
