@@ -4,32 +4,39 @@
  * A seed decides everything; one that fails prints the command that shows it again. With `--mutants` every sync call
  * of the storage room is taken out in its turn, and the simulation has to notice.
  */
-import { parseArgs } from 'node:util'
 import { simulate, SimulationFailed } from '../testing/simulate/simulate.ts'
+import { readCount, readOptions } from './options.ts'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '1' },
-    steps: { type: 'string', default: '2000' },
-    processes: { type: 'string', default: '1' },
-    trace: { type: 'boolean', default: false },
-    mutants: { type: 'boolean', default: false },
+const usage = 'npm run simulate -- [--seed N] [--seeds K] [--steps M] [--processes 1|2] [--trace] | --mutants'
+const { values } = readOptions(
+  {
+    options: {
+      seed: { type: 'string', default: '1' },
+      seeds: { type: 'string', default: '1' },
+      steps: { type: 'string', default: '2000' },
+      processes: { type: 'string', default: '1' },
+      trace: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
+    },
   },
-})
+  usage,
+)
+const first = readCount('seed', values.seed, 0, usage)
+const seeds = readCount('seeds', values.seeds, 1, usage)
+const steps = readCount('steps', values.steps, 1, usage)
+const processes = readCount('processes', values.processes, 1, usage, 2)
+
 async function simulateSeeds(): Promise<boolean> {
-  const first = Number(values.seed)
-  const steps = Number(values.steps)
   const startedMs = performance.now()
   const seconds = () => ((performance.now() - startedMs) / 1000).toFixed(1)
   let failed = 0
   let total = 0
-  for (let seed = first; seed < first + Number(values.seeds); seed += 1) {
+  for (let seed = first; seed < first + seeds; seed += 1) {
     try {
       const summary = await simulate({
         seed,
         steps,
-        processes: values.processes === '2' ? 2 : 1,
+        processes: processes === 2 ? 2 : 1,
         ...(values.trace ? { onTrace: (line: string) => console.log(line) } : {}),
       })
       total += summary.steps
@@ -42,11 +49,11 @@ async function simulateSeeds(): Promise<boolean> {
       failed += 1
       console.log(`FAILED ${error.message}`)
       console.log(
-        `again: npm run simulate -- --seed ${seed} --steps ${error.step}${values.processes === '2' ? ' --processes 2' : ''} --trace`,
+        `again: npm run simulate -- --seed ${seed} --steps ${error.step}${processes === 2 ? ' --processes 2' : ''} --trace`,
       )
     }
   }
-  console.log(`${total} steps, ${failed} of ${values.seeds} seeds failed, ${seconds()} s`)
+  console.log(`${total} steps, ${failed} of ${seeds} seeds failed, ${seconds()} s`)
   return failed === 0
 }
 

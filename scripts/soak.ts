@@ -5,7 +5,6 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { removeInstallation } from '@yinxin/server'
 import { createTestDatabase, startTestCluster } from '../testing/database.ts'
 import { killUnderLoad } from '../testing/durability/killing.ts'
@@ -15,23 +14,26 @@ import {
   killAppUnderLoad,
   settlesWithinMs,
 } from '../testing/durability/killing-app.ts'
+import { readCount, readOptions } from './options.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { kills: { type: 'string', default: '50' } },
-})
+const usage = 'npm run soak -- kill-app|kill [--kills N]'
+const { values, positionals } = readOptions(
+  { allowPositionals: true, options: { kills: { type: 'string', default: '50' } } },
+  usage,
+)
 const trials: Record<string, (root: string, kills: number) => Promise<boolean>> = {
   kill: killStorage,
   'kill-app': killApp,
 }
 const trial = trials[positionals[0] ?? '']
 if (trial === undefined) {
-  process.stderr.write(`usage: npm run soak -- ${Object.keys(trials).join('|')} [--kills N]\n`)
+  process.stderr.write(`usage: ${usage}\n`)
   process.exit(2)
 }
+const kills = readCount('kills', values.kills, 1, usage)
 const root = await mkdtemp(join(tmpdir(), 'yinxin-soak-'))
 try {
-  process.exitCode = (await trial(root, Number(values.kills))) ? 0 : 1
+  process.exitCode = (await trial(root, kills)) ? 0 : 1
 } finally {
   await rm(root, { recursive: true, force: true })
 }
