@@ -20,6 +20,9 @@ import '../style/console.css'
 
 const TaskPage = lazy(() => import('./task.tsx').then((m) => ({ default: m.TaskPage })))
 const CustodyPage = lazy(() => import('./custody.tsx').then((m) => ({ default: m.CustodyPage })))
+const CompensationPage = lazy(() =>
+  import('./compensation.tsx').then((m) => ({ default: m.CompensationPage })),
+)
 const ExportsPage = lazy(() => import('./exports.tsx').then((m) => ({ default: m.ExportsPage })))
 const ImportsPage = lazy(() => import('./imports.tsx').then((m) => ({ default: m.ImportsPage })))
 const NewTaskPage = lazy(() => import('./new-task.tsx').then((m) => ({ default: m.NewTaskPage })))
@@ -83,6 +86,7 @@ export function Console() {
               <Route path="/corp" element={<CorpPage />} />
               <Route path="/console/verify" element={<VerifyPanel />} />
               <Route path="/custody" element={<CustodyPage />} />
+              <Route path="/compensation" element={<CompensationPage />} />
               <Route path="/exports" element={<ExportsPage />} />
               <Route path="/imports" element={<ImportsPage />} />
               <Route path="/developer" element={<DeveloperPage />} />

@@ -183,6 +183,11 @@ function ActingCorp({ me }: { me: Me }) {
     <main className="page-body narrow">
       <PageHead title={me.acting.name} lead={t(admin ? 'roleAdmin' : 'roleMember')}>
         {admin && (
+          <Link className="button quiet" to="/compensation">
+            {t('claimsTitle')}
+          </Link>
+        )}
+        {admin && (
           <Link className="button" to="/exports">
             {t('exportsTitle')}
           </Link>

@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useState } from 'react'
 import { ceremonyWords } from './ceremony.ts'
+import { compensationWords } from './compensation.ts'
 import { consoleWords } from './console.ts'
 import { custodyWords } from './custody.ts'
 import { destructionWords } from './destruction.ts'
@@ -16,6 +17,7 @@ export const dictionary = {
   ...generalWords,
   ...ceremonyWords,
   ...consoleWords,
+  ...compensationWords,
   ...custodyWords,
   ...exportWords,
   ...importWords,
