@@ -31,6 +31,7 @@ export const ROOM_ORDER = [
   'sla',
   'monitoring',
   'incidents',
+  'status',
   'compensation',
   'fasc',
   'sandbox',

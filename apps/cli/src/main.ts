@@ -36,6 +36,10 @@ const commands: Record<string, Command> = {
     summary: '由每分钟记录重算可用性 · recompute availability from raw minutes',
     run: async (args) => (await import('./sla.ts')).run(args),
   },
+  status: {
+    summary: '将状态页导出为静态文件 · the status page as static files',
+    run: async (args) => (await import('./status.ts')).run(args),
+  },
   probe: {
     summary: '从别处走一笔真实交易并报告 · a real transaction from elsewhere, reported',
     run: async (args) => (await import('./probe.ts')).run(args),

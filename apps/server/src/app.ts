@@ -89,6 +89,8 @@ import {
   watchCertificates,
   watchSigning,
 } from './sla/sla.ts'
+import { addStatusRoutes } from './status/routes.ts'
+import { createStatus } from './status/status.ts'
 import {
   createBucketNotes,
   createFolderNotes,
@@ -525,6 +527,7 @@ export async function createApp({
     environment,
     incidents: (range) => incidents.publishedIn(range),
   })
+  const status = createStatus({ clock, sla, incidents })
   // Every clause of the agreement, and what each room measured of it.
   const promises = await createPromises({ clock, log, kms, environment })
   for (const report of [
@@ -593,6 +596,7 @@ export async function createApp({
   addIncidentRoutes({ http, incidents, diagnose, problems })
   addCompensationRoutes({ http, compensation })
   addSlaReportRoutes({ http, reports: slaReports })
+  addStatusRoutes({ http, status })
   addPromiseRoutes({ http, promises })
   addOutboxRoute({ http, notifications, mode: config.mode })
   // What is over is forgotten, so that nothing grows for ever but contracts and their record.
@@ -630,6 +634,7 @@ export async function createApp({
     monitoring,
     incidents,
     slaReports,
+    status,
     promises,
     compensation,
     operators,

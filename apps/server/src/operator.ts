@@ -12,6 +12,7 @@ import { createOperatorCommands } from './operators/operators.ts'
 import type { OperatorPages } from './operator-pages.ts'
 import { createPortabilityCommands } from './portability/portability.ts'
 import { createSlaCommands } from './sla/sla.ts'
+import { createStatusCommands } from './status/status.ts'
 import { createStorageCommands } from './storage/storage.ts'
 
 /** Every command of operators by its name, and their pages. */
@@ -29,6 +30,7 @@ export function operatorCommands(
     | 'incidents'
     | 'compensation'
     | 'operators'
+    | 'status'
   >,
   clock: Clock,
   backups?: OverviewSources['backups'],
@@ -70,6 +72,7 @@ export function operatorCommands(
     ...createDestructionCommands(app.destruction, app.operators),
     ...createMonitoringCommands(app.monitoring),
     ...createIncidentCommands(app.incidents),
+    ...createStatusCommands(app.status),
     ...createCompensationCommands(app),
   }
   return { commands, pages: { custody: (lang) => custody.page(lang, { live: true }) } }

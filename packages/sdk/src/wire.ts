@@ -481,6 +481,37 @@ export interface SlaMinute {
   maintenance: SlaMaintenance[]
 }
 
+/** The status page as data. */
+export interface PublicStatus {
+  format: 'yinxin.status/1'
+  madeAt: string
+  services: {
+    service: SlaService
+    /** `unknown`: no process has reported in the last minutes. */
+    state: 'up' | 'down' | 'maintenance' | 'unknown'
+    /** Ninety days of Beijing, the last of them today; null where nothing was measured. */
+    days: { day: string; downMinutes: number | null }[]
+  }[]
+  incidents: {
+    number: number
+    class: 'general' | 'severe'
+    titleZh: string
+    titleEn: string
+    services: SlaService[]
+    beganAt: string
+    resolvedAt: string | null
+    updates: { at: string; textZh: string; textEn: string }[]
+  }[]
+  maintenance: {
+    services: SlaService[]
+    from: string
+    to: string
+    textZh: string
+    textEn: string
+    withdrawn: boolean
+  }[]
+}
+
 /** A monthly report of the service level; a month that is revised gets a new one. */
 export interface SlaReportSummary {
   month: string
