@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { Page } from '@yinxin/sdk/wire'
-import { type ChangeEvent, useState } from 'react'
+import { type ChangeEvent, useRef, useState } from 'react'
 import { call, upload } from '../api/client.ts'
 import { Button, TextArea, TextField } from '../design/controls.tsx'
 import { Bones, Empty, Note, ProblemNote } from '../design/notices.tsx'
@@ -221,6 +221,7 @@ function Loss({
       upload<{ id: string }>(`/compensation/losses/${loss.id}/proofs`, file, () => undefined),
     onSuccess: onChanged,
   })
+  const input = useRef<HTMLInputElement>(null)
   const take = (event: ChangeEvent<HTMLInputElement>) => {
     const [file] = event.target.files ?? []
     if (file !== undefined) send.mutate(file)
@@ -247,15 +248,17 @@ function Loss({
       ))}
       {isOpen && (
         <div className="row">
-          <label className="small">
-            {t('claimAddProof')}{' '}
-            <input
-              type="file"
-              accept="application/pdf,image/png,image/jpeg"
-              disabled={send.isPending}
-              onChange={take}
-            />
-          </label>
+          <input
+            ref={input}
+            type="file"
+            hidden
+            aria-label={t('claimAddProof')}
+            accept="application/pdf,image/png,image/jpeg"
+            onChange={take}
+          />
+          <Button slim busy={send.isPending} onClick={() => input.current?.click()}>
+            {t('claimAddProof')}
+          </Button>
           <Button look="quiet" slim busy={remove.isPending} onClick={() => remove.mutate()}>
             {t('claimRemoveLoss')}
           </Button>

@@ -1,8 +1,8 @@
 export const compensationWords = {
   claimsTitle: ['赔偿申请', 'Compensation'],
   claimsLead: [
-    '服务停机造成的直接经济损失由平台赔偿，至多为协议金额的两倍（SLA 3.14）。每月结算后自动起草。',
-    'Direct loss through downtime is paid, up to twice the amount of the agreement (SLA 3.14). Claims are drafted when a month is closed.',
+    '停机造成的直接损失，至多赔偿协议金额的两倍（SLA 3.14）。',
+    'Direct loss through downtime, up to twice the agreement (SLA 3.14).',
   ],
   claimsNew: ['发起申请', 'New claim'],
   claimsNeedsAdmin: ['只有企业管理员可以办理赔偿。', 'Only an administrator of the company makes claims.'],
