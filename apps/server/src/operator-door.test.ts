@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
 import { askOperator, NoServer, type OperatorDoor, openOperatorDoor } from './operator-door.ts'
 
 let folder: string
@@ -19,6 +20,7 @@ beforeEach(async () => {
     async refuse() {
       throw Object.assign(new Error('no'), { code: 'not_now', zh: '现在不行', en: 'not now' })
     },
+    hold: async (options) => z.object({ taskId: z.uuid() }).parse(options),
     wait: (_options, { signal }) =>
       new Promise((resolve) => {
         signal.addEventListener('abort', () => {
@@ -50,6 +52,14 @@ test('a refusal comes through with its code and both texts', async () => {
     zh: '现在不行',
     message: 'not now',
   })
+})
+
+test('options that do not fit are named in one line of either language', async () => {
+  const refused = await ask('hold', { taskId: 'x' }).answer.catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'input_invalid' })
+  const { zh, message } = refused as { zh: string; message: string }
+  expect(zh).toMatch(/^参数不符合要求：taskId \([^\n]+\)$/)
+  expect(message).toMatch(/^Options that do not fit: taskId \([^\n]+\)$/)
 })
 
 test('the token is only for the owner of the folder, and without it nothing is answered', async () => {

@@ -9,6 +9,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { z } from 'zod'
 import type { OperatorPageServer } from './operator-pages.ts'
 
 /** Who gives a command, known by a key of its own; see the room `operators`. */
@@ -135,11 +136,21 @@ async function answer(
       }),
     })
   } catch (error) {
-    const { code, zh, en, message } = error as { code?: string; zh?: string; en?: string; message?: string }
     if (!outgoing.headersSent) outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    line({ error: { code, zh: zh ?? message, en: en ?? message } })
+    line({ error: told(error) })
   }
   outgoing.end()
+}
+
+/** Both texts of whatever went wrong; what does not fit the shape of a command is told by its names. */
+function told(error: unknown): { code: string | undefined; zh: string; en: string } {
+  if (error instanceof z.ZodError) {
+    const unfit = error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join(', ')
+    return { code: 'input_invalid', zh: `参数不符合要求：${unfit}`, en: `Options that do not fit: ${unfit}` }
+  }
+  const { code, zh, en, message } = error as { code?: string; zh?: string; en?: string; message?: string }
+  const text = message ?? String(error)
+  return { code, zh: zh ?? text, en: en ?? text }
 }
 
 async function readBody(incoming: IncomingMessage): Promise<Record<string, unknown>> {
