@@ -18,7 +18,7 @@ export function evidencePromises(deps: {
         en: "the log's newest signed checkpoint is read, and the records of actions of 30 days are counted",
       },
       staleAfterMs: 3_600_000,
-      evidence: '/api/v1/log/checkpoint',
+      evidence: '/log/checkpoint',
       async measure() {
         const note = await deps.evidence.checkpoint()
         const at = deps.clock.now()

@@ -39,7 +39,6 @@ export function promisesPage({ statement }: SignedPromises, lang: Language): str
     links: [
       ['/status', { zh: '服务状态', en: 'Status' }],
       ['/sla', { zh: '可用性', en: 'Availability' }],
-      ['/announcements', { zh: '变更公告', en: 'Announcements' }],
     ],
     body: `${unreal}<p class="verdict ${missed > 0 ? 'bad' : met > 0 ? 'good' : 'void'}">${summary}</p>
 <p class="small muted">${

@@ -82,8 +82,8 @@ function Explanation({ answer }: { answer: SlaMinute }) {
       {answer.probes.map((probe, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: probes keep their order
         <p key={index} className="small mono">
-          <Icon name={probe.ok ? 'check' : 'cross'} size={14} /> {probe.vantage} {probe.latencyMs} ms{' '}
-          {probe.detail}
+          <Icon name={probe.ok ? 'check' : 'cross'} size={14} /> {probe.vantage} (
+          {t(probe.official ? 'slaProbeOurs' : 'slaProbeOwn')}) {probe.latencyMs} ms {probe.detail}
         </p>
       ))}
     </div>

@@ -55,6 +55,8 @@ export const serviceLevelWords = {
     '选择此前下载的 CSV；文件不会离开本机。',
     'Choose a CSV that you downloaded before; it stays on this device.',
   ],
+  slaProbeOurs: ['平台探测', "operator's probe"],
+  slaProbeOwn: ['客户探测', "customer's own probe"],
   slaExplain: ['某一分钟为何如此计算', 'Why a minute counted as it did'],
   slaExplainMinute: ['分钟（UTC）', 'Minute (UTC)'],
   slaExplainService: ['服务', 'Service'],
