@@ -32,9 +32,7 @@ export type FascStage = Awaited<ReturnType<typeof openFascStage>>
 /** An id that nothing has. */
 export const NOBODY = '0123456789abcdef0123456789abcdef'
 
-export async function openFascStage(
-  options: { environment?: Environment; clock?: Clock; at?: string } = {},
-) {
+export async function openFascStage(options: { environment?: Environment; clock?: Clock; at?: string } = {}) {
   const stage = await openStage({
     environment: {
       YINXIN_UPLOAD_LIMIT_BYTES: '300000',
