@@ -21,6 +21,7 @@ const REFERENCES = [
 /** Tables with such a column whose rows never tell of a contract, and what the column means there. */
 const OTHERS: Record<string, string> = {
   session: 'whom a session acts for',
+  compensation_proof: 'a company’s own proof of a loss, sealed under its key: of a claim, not of a contract',
 }
 
 let database: TestDatabase
